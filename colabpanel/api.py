@@ -1,0 +1,45 @@
+"""The calls that display something in the notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from colabpanel.errors import HostError
+from colabpanel.hosts import detect
+from colabpanel.panel import Panel
+from colabpanel.services.paths import resolve_inside
+
+__all__ = ["show"]
+
+_shown: list[Panel] = []
+
+
+def show(tabs: Sequence[str] | None = None, *, root: str | Path | None = None) -> Panel:
+    """Show the panel in the output of this cell, in place of one shown before.
+
+    Args:
+        tabs: Names of the tabs to show ("drive", "staging"), in this order; None shows all.
+        root: A folder that the panel shall not leave; None lets it go anywhere you may.
+
+    Returns:
+        The panel; ``panel.close()`` takes it away.
+
+    Raises:
+        InputError: There is no tab of a name in ``tabs``.
+        HostError: IPython is not running.
+    """
+    host = detect()
+    if root is not None:
+        host.root = resolve_inside(host.root, root)
+    panel = Panel(tabs, host=host)
+    while _shown:
+        _shown.pop().close()
+    try:
+        from IPython.display import display  # noqa: PLC0415 - a plain Python process may lack it
+    except ImportError as error:
+        panel.close()
+        raise HostError("There is no notebook to show the panel in.", hint="Run: colabpanel serve") from error
+    display(panel.widget)  # type: ignore[no-untyped-call]  # not typed on IPython 7
+    _shown.append(panel)
+    return panel

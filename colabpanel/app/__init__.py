@@ -1,0 +1,1 @@
+"""The standalone dashboard: a packaged notebook, served by Voila in this process."""

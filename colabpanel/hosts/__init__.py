@@ -1,0 +1,8 @@
+"""What the notebook host is and what it can do; everything the panel needs from it goes through here."""
+
+from __future__ import annotations
+
+from colabpanel.hosts._base import CellWatcher, Host
+from colabpanel.hosts._detect import detect
+
+__all__ = ["CellWatcher", "Host", "detect"]

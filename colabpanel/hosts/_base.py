@@ -1,0 +1,197 @@
+"""The protocol every host fulfils, and the calls of IPython that most of them share."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import platformdirs
+
+from colabpanel.errors import HostError
+
+__all__ = ["CellWatcher", "Host", "IPythonHost", "state_dir"]
+
+T = TypeVar("T")
+
+CellWatcher = Callable[[], None]
+
+
+class Host(Protocol):
+    """What a notebook host offers.
+
+    Attributes:
+        name: What people call it ("Google Colab", "JupyterLab", "Dashboard").
+        workspace: A folder on fast local disk to work in.
+        state_dir: Where colabpanel keeps its own small files.
+        is_served: Whether strangers to this kernel use the panel, as in Voila.
+        root: The folder outside of which services refuse to work, or None.
+        drive_mountpoint: Where `mount_drive` puts Drive by default, or None where it cannot.
+        custom_widgets: Whether the front end loads widgets beyond the core ones by itself.
+    """
+
+    name: str
+    is_served: bool
+    root: Path | None
+    drive_mountpoint: Path | None
+    custom_widgets: bool
+
+    @property
+    def workspace(self) -> Path: ...
+    @property
+    def state_dir(self) -> Path: ...
+    def namespace(self) -> dict[str, Any]:
+        """Return the variables of the user's notebook; empty in the dashboard."""
+        ...
+
+    def on_main_thread(self, function: Callable[[], T]) -> Future[T]:
+        """Run a function on the main thread, once no cell runs."""
+        ...
+
+    def on_cell(self, started: CellWatcher, ended: CellWatcher) -> Callable[[], None]:
+        """Call back when a cell starts and when it ended; returns a function that stops this."""
+        ...
+
+    def interrupt_cell(self) -> None:
+        """Interrupt the running cell, as the stop button does."""
+        ...
+
+    def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
+        """Mount Google Drive; call on the main thread only.
+
+        Raises:
+            HostError: The host cannot, or Drive refused.
+        """
+        ...
+
+    def unmount_drive(self) -> None:
+        """Write out what is pending and unmount Google Drive; call on the main thread only."""
+        ...
+
+    def send_file(self, path: Path) -> None:
+        """Hand one file to the user's browser.
+
+        Raises:
+            HostError: The host has no way to.
+        """
+        ...
+
+
+def state_dir() -> Path:
+    """Return the folder for colabpanel's own small files, made if need be.
+
+    Where the home folder cannot be written to, it is a temporary one.
+    """
+    chosen = os.environ.get("COLABPANEL_STATE_DIR")
+    folder = Path(chosen) if chosen else platformdirs.user_state_path("colabpanel")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return _temporary_state_dir()
+    return folder
+
+
+@functools.cache
+def _temporary_state_dir() -> Path:
+    return Path(tempfile.mkdtemp(prefix="colabpanel-"))
+
+
+class IPythonHost:
+    """A kernel, or a plain Python process, that runs IPython or nothing at all."""
+
+    name = "Python"
+    is_served = False
+    root: Path | None = None
+    drive_mountpoint: Path | None = None
+    custom_widgets = True
+
+    def __init__(self, shell: Any = None) -> None:
+        self._shell = shell
+
+    @property
+    def workspace(self) -> Path:
+        """The folder the kernel works in."""
+        return Path.cwd()
+
+    @property
+    def state_dir(self) -> Path:
+        """Where colabpanel keeps its own small files."""
+        return state_dir()
+
+    def namespace(self) -> dict[str, Any]:
+        """Return the variables of the user's notebook."""
+        return self._shell.user_ns if self._shell is not None else {}
+
+    def on_main_thread(self, function: Callable[[], T]) -> Future[T]:
+        """Run a function on the main thread: here and now if this is it, else once no cell runs."""
+        future: Future[T] = Future()
+        loop = getattr(getattr(self._shell, "kernel", None), "io_loop", None)
+        if threading.current_thread() is threading.main_thread():
+            _fulfil(future, function)
+        elif loop is not None:
+            loop.add_callback(_fulfil, future, function)
+        else:
+            future.set_exception(
+                HostError(
+                    "This needs the main thread, and no notebook kernel runs here.",
+                    hint="Call it from the main thread of your program.",
+                )
+            )
+        return future
+
+    def on_cell(self, started: CellWatcher, ended: CellWatcher) -> Callable[[], None]:
+        """Call back when a cell starts and when it ended."""
+        if self._shell is None:
+            return lambda: None
+        events = self._shell.events
+
+        def before(*_: object) -> None:
+            started()
+
+        def after(*_: object) -> None:
+            ended()
+
+        events.register("pre_run_cell", before)
+        events.register("post_run_cell", after)
+
+        def stop() -> None:
+            events.unregister("pre_run_cell", before)
+            events.unregister("post_run_cell", after)
+
+        return stop
+
+    def interrupt_cell(self) -> None:
+        """Interrupt the running cell, as the stop button does."""
+        signal.raise_signal(signal.SIGINT)
+
+    def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
+        """Refuse: only Colab mounts Drive by itself."""
+        raise HostError(
+            f"{self.name} cannot mount Google Drive by itself.",
+            hint="Choose a folder that serves as Drive, such as the one Google Drive for desktop makes.",
+        )
+
+    def unmount_drive(self) -> None:
+        """Refuse: only Colab mounts Drive by itself."""
+        raise HostError(f"{self.name} has not mounted Google Drive, so there is nothing to unmount.")
+
+    def send_file(self, path: Path) -> None:
+        """Refuse: this host has no browser."""
+        raise HostError(
+            f"{self.name} has no browser to hand {path.name} to.", hint="Open colabpanel in a notebook."
+        )
+
+
+def _fulfil(future: Future[T], function: Callable[[], T]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(function())
+    except BaseException as error:  # noqa: BLE001 - the waiting thread decides what to do with it
+        future.set_exception(error)

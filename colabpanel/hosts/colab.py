@@ -1,0 +1,119 @@
+"""Google Colab: the only module that imports ``google.colab``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from colabpanel.errors import HostError
+from colabpanel.hosts._base import IPythonHost
+
+__all__ = ["ColabDrive", "ColabFiles", "ColabHost"]
+
+_MOUNT_TIMEOUT_MS = 120_000
+_FLUSH_TIMEOUT_MS = 600_000
+
+
+class ColabDrive(Protocol):
+    """The part of ``google.colab.drive`` that is used, as published in April 2026."""
+
+    def mount(
+        self, mountpoint: str, force_remount: bool = False, timeout_ms: int = 120000, readonly: bool = False
+    ) -> None: ...
+    def flush_and_unmount(self, timeout_ms: int = 86400000) -> None: ...
+
+
+class ColabFiles(Protocol):
+    """The part of ``google.colab.files`` that is used."""
+
+    def download(self, filename: str) -> None: ...
+
+
+def _import_drive() -> ColabDrive:
+    from google.colab import drive  # type: ignore[import-not-found]  # noqa: PLC0415 - exists on Colab only
+
+    return cast("ColabDrive", drive)
+
+
+def _import_files() -> ColabFiles:
+    from google.colab import files  # type: ignore[import-not-found]  # noqa: PLC0415 - exists on Colab only
+
+    return cast("ColabFiles", files)
+
+
+class ColabHost(IPythonHost):
+    """A Colab runtime.
+
+    Args:
+        shell: The kernel's IPython shell.
+        drive: Imports ``google.colab.drive``; tests pass a fake with the same signatures.
+        files: Imports ``google.colab.files``.
+    """
+
+    name = "Google Colab"
+    drive_mountpoint = Path("/content/drive")
+    custom_widgets = False
+
+    def __init__(
+        self,
+        shell: Any,
+        *,
+        drive: Callable[[], ColabDrive] = _import_drive,
+        files: Callable[[], ColabFiles] = _import_files,
+    ) -> None:
+        super().__init__(shell)
+        self._drive, self._files = drive, files
+        if os.environ.get("VERTEX_PRODUCT") == "COLAB_ENTERPRISE":
+            self.name, self.drive_mountpoint = "Colab Enterprise", None
+
+    @property
+    def workspace(self) -> Path:
+        """The runtime's fast local disk."""
+        content = Path("/content")
+        return content if content.is_dir() else Path.cwd()
+
+    def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
+        """Mount Google Drive; the user is asked for consent in the page."""
+        try:
+            self._drive().mount(
+                str(mountpoint), force_remount=force, timeout_ms=_MOUNT_TIMEOUT_MS, readonly=readonly
+            )
+        except NotImplementedError as error:
+            raise HostError(
+                f"{self.name} offers no Drive mount here.", hint="Use a Colab runtime started from the Colab page."
+            ) from error
+        except ValueError as error:
+            raise _mount_refused(mountpoint, str(error)) from error
+
+    def unmount_drive(self) -> None:
+        """Write out what is pending and unmount Google Drive."""
+        try:
+            self._drive().flush_and_unmount(timeout_ms=_FLUSH_TIMEOUT_MS)
+        except ValueError as error:
+            raise HostError(
+                "Drive could not write out everything before unmounting.",
+                hint="Wait a minute and unmount again; do not release the runtime before it succeeds.",
+            ) from error
+
+    def send_file(self, path: Path) -> None:
+        """Download one file through Colab's own helper."""
+        self._files().download(str(path))
+
+
+def _mount_refused(mountpoint: Path, reason: str) -> HostError:
+    text = reason.lower()
+    if "space" in text:
+        return HostError("Colab cannot mount Drive at a path with a space.", hint="Use /content/drive.")
+    if "symlink" in text:
+        return HostError(f"{mountpoint} is a link, and Drive needs a real folder.", hint="Use /content/drive.")
+    if "already contains files" in text:
+        return HostError(
+            f"{mountpoint} already contains files, so Drive cannot be mounted there.",
+            hint="Move them away, or choose another mountpoint.",
+        )
+    return HostError(
+        f"Drive did not mount: {reason}.",
+        hint="Press Mount again; the second try often works. If it does not, restart the runtime.",
+    )

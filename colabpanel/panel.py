@@ -1,0 +1,158 @@
+"""The panel: puts host, services, tabs and views together."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import traceback
+from collections.abc import Sequence
+
+import ipywidgets
+
+from colabpanel import words
+from colabpanel.hosts import Host, detect
+from colabpanel.jobs import JobRunner
+from colabpanel.services.memory import Amount, usage
+from colabpanel.state import PanelState
+from colabpanel.tabs import TabEntry, registered_tabs
+from colabpanel.tabs._base import Tab, TabContext
+from colabpanel.widgets.basics import close_tree, escape, styled, stylesheet
+from colabpanel.widgets.attention import Attention, heartbeat
+from colabpanel.widgets.gauges import Gauge, GaugeStrip
+from colabpanel.widgets.messages import Message, MessageView
+from colabpanel.widgets.refresher import Refresher
+
+__all__ = ["Panel"]
+
+_LOG = logging.getLogger("colabpanel")
+
+
+class Panel:
+    """A panel in a notebook's output, or on the dashboard's page.
+
+    Args:
+        tabs: Names of the tabs to show; None shows all.
+        host: The notebook host; None detects it.
+        runner: Runs jobs; None runs each on a thread of its own.
+        refresher: Updates views; None makes one with a thread.
+
+    Attributes:
+        widget: What is displayed.
+        tabs: The tabs that were opened so far, by name.
+    """
+
+    def __init__(
+        self,
+        tabs: Sequence[str] | None = None,
+        *,
+        host: Host | None = None,
+        runner: JobRunner | None = None,
+        refresher: Refresher | None = None,
+    ) -> None:
+        self.host = host or detect()
+        self.state = PanelState(workspace=str(self.host.workspace))
+        self.runner, self.refresher = runner or JobRunner(), refresher or Refresher()
+        self.attention = Attention()
+        self.tabs: dict[str, Tab] = {}
+        self._closed = False
+        self._entries = registered_tabs(tabs)
+        self._opened: set[int] = set()
+        self._context = TabContext(self.host, self.state, self.runner, self.refresher, self.attention.clicked)
+        self.gauges = GaugeStrip()
+        self.tab_bar = styled(ipywidgets.Tab([ipywidgets.VBox() for _ in self._entries]), "cp-tabs")
+        for index, entry in enumerate(self._entries):
+            self.tab_bar.set_title(index, entry.title)
+        parts = [stylesheet(), self._header(), self.gauges, self.tab_bar, *self._heartbeat()]
+        self.widget = styled(ipywidgets.VBox(parts), "colabpanel")
+        self._start()
+
+    def _start(self) -> None:
+        self._stop_watching = self.host.on_cell(self.attention.cell_started, self.attention.cell_ended)
+        self.tab_bar.observe(self._tab_selected, names="selected_index")
+        self._open_tab(self.tab_bar.selected_index or 0)
+        self.refresher.every(1.0, self._update_gauges)
+        self.refresher.tick()
+        self.refresher.start()
+
+    def _header(self) -> ipywidgets.HTML:
+        version = ".".join(platform.python_version_tuple()[:2])
+        pills = "".join(f'<span class="cp-pill">{escape(text)}</span>' for text in (self.host.name, f"Python {version}"))
+        return ipywidgets.HTML(f'<div class="cp-header"><span class="cp-name">colabpanel</span>{pills}</div>')
+
+    def _heartbeat(self) -> list[ipywidgets.Widget]:
+        if not self.host.custom_widgets:
+            return []
+        try:
+            return [heartbeat(self.attention.beat)]
+        except Exception:
+            _LOG.exception("The page's heartbeat is not available; gauges pause ten minutes after the last click")
+            return []
+
+    def _update_gauges(self) -> None:
+        if not self.attention.present:
+            return
+        now = usage(self.host.workspace)
+        self.gauges.show(
+            [
+                _amount("RAM", now.ram, curve=True),
+                _amount("Disk", now.disk),
+                Gauge("Session", words.duration(now.uptime - now.uptime % 60 if now.uptime > 60 else now.uptime)),  # noqa: PLR2004
+            ]
+        )
+
+    def _tab_selected(self, change: dict[str, int | None]) -> None:
+        self.attention.clicked()
+        if change["new"] is not None:
+            with self.refresher.lock:
+                self._open_tab(change["new"])
+
+    def _open_tab(self, index: int) -> None:
+        """Build a tab when it is first looked at; one that fails becomes a page that says so."""
+        if index in self._opened or index >= len(self._entries):
+            return
+        self._opened.add(index)
+        entry = self._entries[index]
+        try:
+            tab = entry.load()(self._context)
+        except Exception as error:
+            _LOG.exception("The tab %s cannot be shown", entry.name)
+            self.tab_bar.children[index].children = [_error_page(entry, error)]
+            return
+        self.tabs[entry.name] = tab
+        self.tab_bar.children[index].children = [tab.widget]
+
+    def select(self, name: str) -> None:
+        """Bring a tab to the front."""
+        self.tab_bar.selected_index = [entry.name for entry in self._entries].index(name)
+
+    def close(self) -> None:
+        """Cancel jobs, stop threads, and take every widget of the panel off the page."""
+        if self._closed:
+            return
+        self._closed = True
+        self._stop_watching()
+        self.refresher.close()
+        self.runner.close()
+        with self.refresher.lock:
+            close_tree(self.widget)
+
+    def _ipython_display_(self) -> None:
+        """Show nothing more: ``colabpanel.show()`` displayed the panel already."""
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else self.host.name
+        return f"<colabpanel.Panel: {state}>"
+
+
+def _amount(title: str, amount: Amount | None, *, curve: bool = False) -> Gauge:
+    if amount is None:
+        return Gauge(title, "unknown")
+    return Gauge(title, words.bytes_pair(amount.used, amount.total, joint=" / "), amount.fraction, curve=curve)
+
+
+def _error_page(entry: TabEntry, error: Exception) -> MessageView:
+    view = MessageView()
+    trace = "".join(traceback.format_exception(error))
+    hint = getattr(error, "hint", "") or "The other tabs work. Copy the report if you want to file an issue."
+    view.show(Message("error", f"The tab {entry.title} cannot be shown: {error}", hint, trace))
+    return view

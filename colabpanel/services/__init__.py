@@ -1,0 +1,1 @@
+"""The work itself, headless: functions on typed arguments that return frozen dataclasses."""

@@ -1,0 +1,193 @@
+"""Google Drive as a folder: mounted by Colab, or any folder that serves in its place."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from pathlib import Path
+
+from colabpanel.errors import HostError, PathError, StorageError
+from colabpanel.hosts import Host, detect
+from colabpanel.jobs import Progress
+from colabpanel.services.files import write_atomic
+from colabpanel.services.isolated import call_isolated
+from colabpanel.services.paths import resolve_inside
+
+__all__ = [
+    "DriveFolder",
+    "find_drive",
+    "inspect_drive_folder",
+    "mount_drive",
+    "unmount_drive",
+    "use_drive_folder",
+]
+
+_PROBE_DEADLINE = 5.0
+_LOOK_EVERY = 0.2
+_OWN_FOLDERS = ("MyDrive", "My Drive")
+_MEMORY = "drive-folder.txt"
+
+
+@dataclass(frozen=True)
+class DriveFolder:
+    """A folder that holds the user's Drive.
+
+    Attributes:
+        root: Where the user's own files are.
+        mountpoint: Where it is mounted, or None for a folder that serves in its place.
+    """
+
+    root: Path
+    mountpoint: Path | None
+
+
+def mount_drive(
+    mountpoint: str | Path | None = None,
+    *,
+    readonly: bool = False,
+    force: bool = False,
+    host: Host | None = None,
+    progress: Progress | None = None,
+) -> DriveFolder:
+    """Mount Google Drive; the host asks the user for consent. On Colab only.
+
+    It runs on the main thread, so from another thread it waits until no cell runs.
+
+    Args:
+        mountpoint: An empty folder; None takes the host's usual one (``/content/drive``).
+        readonly: Whether to refuse writing.
+        force: Whether to mount anew if it is mounted already.
+        host: The notebook host; None detects it.
+        progress: Is told what it waits for, and may stop the waiting.
+
+    Raises:
+        HostError: The host cannot, or Drive refused; the hint says what to do.
+        StorageError: It mounted, but its folder does not answer.
+    """
+    host = host or detect()
+    place = Path(mountpoint) if mountpoint is not None else host.drive_mountpoint
+    if place is None:
+        host.mount_drive(Path("drive"))
+        raise HostError(f"{host.name} names no place for Drive.", hint="Pass a mountpoint.")
+    if mountpoint is not None and host.root is not None:
+        resolve_inside(host.root, mountpoint)
+    progress = progress or Progress()
+    progress.start(None, "Mounting Drive: allow it in the window that opens, once no cell runs", unit="seconds")
+    mounting = host.on_main_thread(lambda: host.mount_drive(place, readonly=readonly, force=force))
+    _wait(mounting, progress)
+    return DriveFolder(inspect_drive_folder(_own_folder(place)), place)
+
+
+def unmount_drive(*, host: Host | None = None, progress: Progress | None = None) -> None:
+    """Write out what is pending and unmount Google Drive. On Colab only.
+
+    Raises:
+        HostError: The host cannot, or not everything could be written out.
+    """
+    host = host or detect()
+    progress = progress or Progress()
+    progress.start(None, "Writing out and unmounting Drive", unit="seconds")
+    _wait(host.on_main_thread(host.unmount_drive), progress)
+
+
+def find_drive(*, host: Host | None = None, mounts: Path = Path("/proc/self/mounts")) -> DriveFolder | None:
+    """Return the Drive that is there already: mounted, or the folder that was chosen last; else None.
+
+    Raises:
+        ColabPanelError: It is there but does not answer.
+    """
+    host = host or detect()
+    if host.drive_mountpoint is not None:
+        if not _is_mounted(host.drive_mountpoint, mounts):
+            return None
+        return DriveFolder(inspect_drive_folder(_own_folder(host.drive_mountpoint)), host.drive_mountpoint)
+    try:
+        chosen = (host.state_dir / _MEMORY).read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return None
+    return DriveFolder(inspect_drive_folder(chosen, root=host.root), None)
+
+
+def _is_mounted(mountpoint: Path, mounts: Path) -> bool:
+    """Look into the list of mounts, which answers even while the mount itself hangs."""
+    try:
+        lines = mounts.read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.split(" ")[1:2] == [str(mountpoint)] for line in lines)
+
+
+def use_drive_folder(path: str | Path, *, host: Host | None = None) -> DriveFolder:
+    """Let a folder serve as Drive, and remember it.
+
+    Raises:
+        PathError: It is not a folder, or is outside of the root.
+        StorageError: It does not answer in time.
+    """
+    host = host or detect()
+    folder = inspect_drive_folder(path, root=host.root)
+    write_atomic(host.state_dir / _MEMORY, os.fsencode(folder))
+    return DriveFolder(folder, None)
+
+
+def _wait(future: Future[None], progress: Progress) -> None:
+    """Wait for the main thread; cancelling stops the waiting, and the call if it has not begun."""
+    while True:
+        try:
+            return future.result(timeout=_LOOK_EVERY)
+        except FutureTimeoutError:
+            if future.done():
+                raise
+        try:
+            progress.advance(0)
+        except BaseException:
+            future.cancel()
+            raise
+
+
+def _own_folder(mountpoint: Path) -> Path:
+    names = call_isolated("colabpanel.services.drive:_folders_in", {"path": str(mountpoint)}, deadline=_PROBE_DEADLINE)
+    own = next((name for name in _OWN_FOLDERS if name in names), None)
+    if own is None:
+        raise StorageError(
+            f"Drive is mounted at {mountpoint}, but your own folder is not in it.",
+            hint="Unmount Drive and mount it again with the right account.",
+        )
+    return mountpoint / own
+
+
+def _folders_in(path: str, progress: Progress) -> list[str]:
+    progress.advance(0)
+    return [name for name in os.listdir(path) if os.path.isdir(os.path.join(path, name))]  # noqa: PTH208, PTH112, PTH118
+
+
+def inspect_drive_folder(path: str | Path, *, root: Path | None = None) -> Path:
+    """Return the real path of a folder that shall serve as Drive, after looking whether it answers.
+
+    Raises:
+        PathError: It is not a folder, or is outside of the root.
+        StorageError: It does not answer in time.
+    """
+    arguments = {"path": os.fspath(path), "root": root and os.fspath(root)}
+    found = call_isolated("colabpanel.services.drive:_inspect_here", arguments, deadline=_PROBE_DEADLINE)
+    return Path(found)
+
+
+def _inspect_here(path: str, root: str | None, progress: Progress) -> str:
+    progress.advance(0)
+    folder = resolve_inside(root, path)
+    try:
+        os.listdir(folder)  # noqa: PTH208 - only whether it answers
+    except FileNotFoundError:
+        raise PathError(f"{path} does not exist.", hint="Check the spelling, or browse to it.") from None
+    except NotADirectoryError:
+        raise PathError(f"{path} is a file, not a folder.", hint="Choose a folder.") from None
+    except PermissionError:
+        raise PathError(f"You may not read {path}.", hint="Choose another folder.") from None
+    except OSError as error:
+        raise StorageError(
+            f"{path} does not answer ({os.strerror(error.errno or 0)}).", hint="Unmount Drive and mount it again."
+        ) from None
+    return str(folder)

@@ -1,0 +1,254 @@
+"""Running a function in a child process that can be killed.
+
+A read from Drive may hang for minutes, and a thread that hangs in it cannot be
+stopped. So whatever touches a path the user chose runs in a child: cancelling or a
+deadline kills it, and the kernel's memory and its other threads are left alone. The
+child starts with nothing but the standard library (about 50 ms), takes one JSON
+request, and answers in JSON lines, at least ten a second while it works.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from colabpanel import errors
+from colabpanel.errors import ColabPanelError, JobCancelledError, StorageError
+from colabpanel.jobs import Progress
+
+__all__ = ["ChildFailedError", "call_isolated"]
+
+_PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
+_BOOT = (
+    "import sys; sys.path.append(sys.argv[1]); "
+    "from colabpanel.services.isolated import serve_one_call; serve_one_call()"
+)
+_BEAT = 0.1
+_GRACE = 3.0
+
+
+class ChildFailedError(Exception):
+    """Something unexpected happened in the child; the text is its traceback."""
+
+
+def call_isolated(
+    target: str,
+    arguments: Mapping[str, Any],
+    *,
+    progress: Progress | None = None,
+    deadline: float | None = None,
+) -> Any:
+    """Call ``target(**arguments, progress=...)`` in a child process.
+
+    Args:
+        target: ``"package.module:function"``; its result must be JSON.
+        arguments: Keyword arguments, as JSON values.
+        progress: Receives what the function reports, and may cancel it.
+        deadline: Seconds after which the child is killed, or None.
+
+    Raises:
+        ColabPanelError: What the function raised, or that the child hung or was killed.
+        ChildFailedError: Any other exception of the function.
+    """
+    with _child() as child:
+        timer = threading.Timer(deadline, child.kill) if deadline else None
+        if timer:
+            timer.daemon = True
+            timer.start()
+        try:
+            return _converse(child, {"target": target, "arguments": dict(arguments)}, progress or Progress())
+        except EOFError:
+            if timer and timer.finished.is_set():
+                raise StorageError(
+                    f"No answer within {deadline:g} seconds.",
+                    hint="The disk or Drive behind this path hangs. Remount it, then try again.",
+                ) from None
+            raise _died(child) from None
+        finally:
+            if timer:
+                timer.cancel()
+
+
+@contextmanager
+def _child() -> Iterator[subprocess.Popen[str]]:
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _BOOT, _PACKAGE_PARENT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="ascii",
+    )
+    try:
+        yield child
+    finally:
+        _stop(child)
+
+
+def _stop(child: subprocess.Popen[str]) -> None:
+    """Let the child end by itself (its closed input tells it to), then make it."""
+    for pipe in (child.stdin, child.stdout):
+        try:
+            if pipe:
+                pipe.close()
+        except OSError:
+            pass
+    try:
+        child.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait(_GRACE)
+
+
+def _converse(child: subprocess.Popen[str], request: dict[str, Any], progress: Progress) -> Any:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        child.stdin.write(json.dumps(request) + "\n")
+        child.stdin.flush()
+    except BrokenPipeError:
+        raise EOFError from None
+    relay = _Relay(progress)
+    for line in child.stdout:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            break
+        if "result" in message:
+            return message["result"]
+        if "error" in message:
+            raise _as_error(message["error"])
+        try:
+            relay.pass_on(message)
+        except JobCancelledError:
+            _cancel(child)
+            raise
+    raise EOFError
+
+
+def _cancel(child: subprocess.Popen[str]) -> None:
+    """Ask the child to stop and let it note what is done; a child that hangs is killed by `_stop`."""
+    assert child.stdin is not None
+    try:
+        child.stdin.close()
+        child.wait(_GRACE)
+    except (OSError, subprocess.TimeoutExpired):
+        child.kill()
+
+
+class _Relay:
+    """Turns the child's beats into calls on the parent's progress."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._phase, self._done = 0, 0
+
+    def pass_on(self, beat: dict[str, Any]) -> None:
+        if beat["phase"] != self._phase:
+            self._phase, self._done = beat["phase"], 0
+            self._progress.start(beat["total"], beat["description"], unit=beat["unit"])
+        self._progress.advance(beat["done"] - self._done)
+        self._done = beat["done"]
+
+
+def _as_error(report: dict[str, str]) -> Exception:
+    kind = getattr(errors, report["kind"], None)
+    if isinstance(kind, type) and issubclass(kind, ColabPanelError):
+        return kind(report["message"], hint=report["hint"])
+    return ChildFailedError(report["traceback"])
+
+
+def _died(child: subprocess.Popen[str]) -> StorageError:
+    code = child.wait(_GRACE)
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return StorageError(
+        f"The working process ended unexpectedly ({how}).",
+        hint="The machine may be out of memory. What was done so far is kept: run it again to go on.",
+    )
+
+
+class _ChildProgress(Progress):
+    """Counts in the child; a thread tells the parent ten times a second."""
+
+    def __init__(self, output: IO[str]) -> None:
+        self._output, self._lock = output, threading.Lock()
+        self._phase, self._done = 0, 0
+        self._total: int | None = None
+        self._description, self._unit = "", ""
+        self.cancelled = False
+
+    def start(self, total: int | None, description: str, *, unit: str = "bytes") -> None:
+        with self._lock:
+            self._phase, self._done = self._phase + 1, 0
+            self._total, self._description, self._unit = total, description, unit
+        self.advance(0)
+
+    def advance(self, amount: int = 1) -> None:
+        self._done += amount
+        if self.cancelled:
+            raise JobCancelledError
+
+    def beat(self) -> None:
+        with self._lock:
+            keys = ("phase", "done", "total", "description", "unit")
+            self._send(dict(zip(keys, (self._phase, self._done, self._total, self._description, self._unit), strict=True)))
+
+    def end(self, message: dict[str, Any]) -> None:
+        """Tell the outcome, after the last figures of progress."""
+        self.beat()
+        with self._lock:
+            self._send(message)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self._output.write(json.dumps(message) + "\n")
+        self._output.flush()
+
+
+def serve_one_call() -> None:
+    """Be the child: answer one request from standard input."""
+    progress = _ChildProgress(sys.stdout)
+    request = json.loads(sys.stdin.readline())
+    ended = threading.Event()
+    threading.Thread(target=_watch_parent, args=(progress,), daemon=True).start()
+    beating = threading.Thread(target=_beat_until, args=(ended, progress), daemon=True)
+    beating.start()
+    message = _answer(request, progress)
+    ended.set()
+    beating.join()
+    try:
+        progress.end(message)
+    except OSError:
+        sys.exit(1)
+
+
+def _answer(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    module, _, function = request["target"].partition(":")
+    try:
+        work = getattr(importlib.import_module(module), function)
+        return {"result": work(**request["arguments"], progress=progress)}
+    except ColabPanelError as error:
+        return {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}
+    except Exception as error:  # noqa: BLE001 - the parent raises it again with this traceback
+        return {"error": {"kind": type(error).__name__, "traceback": traceback.format_exc()}}
+
+
+def _watch_parent(progress: _ChildProgress) -> None:
+    """Stop the work when the parent closes our input, which a parent that was killed does too."""
+    while sys.stdin.readline():
+        pass
+    progress.cancelled = True
+
+
+def _beat_until(ended: threading.Event, progress: _ChildProgress) -> None:
+    try:
+        while not ended.wait(_BEAT):
+            progress.beat()
+    except OSError:
+        progress.cancelled = True

@@ -1,0 +1,163 @@
+"""Paths that come from a user: kept inside a root, and folders listed with bounds."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from colabpanel.errors import OutsideRootError, PathError
+from colabpanel.jobs import Progress
+from colabpanel.services.isolated import call_isolated
+
+__all__ = ["Entry", "Listing", "enter_folder", "list_folder", "resolve_inside"]
+
+_LIST_DEADLINE = 5.0
+_MOST_SEEN = 500_000
+_ENTRIES_PER_LOOK = 4096
+
+
+def resolve_inside(root: Path | str | None, path: Path | str) -> Path:
+    """Return the real, absolute path, and insist that it lies inside the root.
+
+    Links are followed before the check. A relative path counts from the root, or from
+    the working folder where there is no root. ``~`` is the home folder.
+
+    Raises:
+        PathError: The path is empty or holds a NUL.
+        OutsideRootError: It leads out of the root.
+    """
+    text = os.fspath(path).strip() if isinstance(path, str) else os.fspath(path)
+    if not text or "\0" in text:
+        raise PathError("No path was given." if not text else "A path cannot hold a NUL character.")
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - Path.expanduser raises for an unknown ~user
+    if root is None:
+        return Path(os.path.realpath(expanded))
+    base = Path(os.path.realpath(root))
+    real = Path(os.path.realpath(base / expanded))
+    if real != base and base not in real.parents:
+        raise OutsideRootError(f"{text} lies outside the folder that this panel may touch.", hint=f"Choose a path inside {base}.")
+    return real
+
+
+def enter_folder(path: Path | str) -> Path:
+    """Make a folder the working folder of this process, and return its real path.
+
+    Raises:
+        PathError: It is not a folder, or may not be entered.
+    """
+    folder = resolve_inside(None, path)
+    try:
+        os.chdir(folder)
+    except FileNotFoundError:
+        raise PathError(f"{path} does not exist yet.", hint="Stage data into it first.") from None
+    except NotADirectoryError:
+        raise PathError(f"{path} is a file, not a folder.") from None
+    except PermissionError:
+        raise PathError(f"You may not enter {path}.") from None
+    return folder
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name in a folder."""
+
+    name: str
+    is_folder: bool
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A folder's entries, folders first, at most as many as were asked for.
+
+    Attributes:
+        path: The real path of the folder.
+        parent: The folder above, or None at the root.
+        entries: The entries shown.
+        total: How many entries matched.
+        complete: False when counting stopped before the end of the folder.
+    """
+
+    path: Path
+    parent: Path | None
+    entries: tuple[Entry, ...]
+    total: int
+    complete: bool
+
+
+def list_folder(
+    path: Path | str, *, root: Path | None = None, containing: str = "", limit: int = 500, progress: Progress | None = None
+) -> Listing:
+    """List a folder, in a child process with a deadline of five seconds.
+
+    Args:
+        path: The folder; of a file, its folder is listed.
+        root: The folder outside of which nothing is listed, or None.
+        containing: Only names with this text in them, in any case.
+        limit: How many entries to return.
+        progress: May cancel the listing.
+
+    Raises:
+        PathError: It does not exist, is outside the root, or may not be read.
+        StorageError: The disk or Drive did not answer in time.
+    """
+    found = call_isolated(
+        "colabpanel.services.paths:_list_here",
+        {"path": os.fspath(path), "root": root and os.fspath(root), "containing": containing, "limit": limit},
+        progress=progress,
+        deadline=_LIST_DEADLINE,
+    )
+    return Listing(
+        path=Path(found["path"]),
+        parent=Path(found["parent"]) if found["parent"] else None,
+        entries=tuple(Entry(name, is_folder) for name, is_folder in found["entries"]),
+        total=found["total"],
+        complete=found["complete"],
+    )
+
+
+def _list_here(path: str, root: str | None, containing: str, limit: int, progress: Progress) -> dict[str, Any]:
+    folder = resolve_inside(root, path)
+    try:
+        if stat.S_ISREG(folder.stat().st_mode):
+            folder = folder.parent
+        names, complete = _scan(folder, containing.casefold(), progress)
+    except FileNotFoundError:
+        raise PathError(f"{path} does not exist.", hint="Check the spelling, or browse to it.") from None
+    except PermissionError:
+        raise PathError(f"You may not read {path}.", hint="Choose another folder.") from None
+    except NotADirectoryError:
+        raise PathError(f"{path} is not a folder.") from None
+    names.sort()
+    at_root = folder == folder.parent or (root is not None and folder == resolve_inside(None, root))
+    return {
+        "path": str(folder),
+        "parent": None if at_root else str(folder.parent),
+        "entries": [(name, not is_file) for is_file, _, name in names[:limit]],
+        "total": len(names),
+        "complete": complete,
+    }
+
+
+def _scan(folder: Path, containing: str, progress: Progress) -> tuple[list[tuple[bool, str, str]], bool]:
+    """Return sortable (is_file, folded name, name), and whether that is all of the folder."""
+    names: list[tuple[bool, str, str]] = []
+    with os.scandir(folder) as entries:
+        for seen, entry in enumerate(entries):
+            if seen % _ENTRIES_PER_LOOK == 0:
+                progress.advance(0)
+            if seen >= _MOST_SEEN:
+                return names, False
+            folded = entry.name.casefold()
+            if containing in folded:
+                names.append((not _is_folder(entry), folded, entry.name))
+    return names, True
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

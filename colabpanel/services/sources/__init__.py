@@ -1,0 +1,7 @@
+"""Where the bytes of an archive come from."""
+
+from __future__ import annotations
+
+from colabpanel.services.sources.local import LocalSource, SourceFile
+
+__all__ = ["LocalSource", "SourceFile"]

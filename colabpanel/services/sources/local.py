@@ -1,0 +1,128 @@
+"""Local and mounted files, read by position and patient with Drive's passing errors."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colabpanel.errors import PathError, SourceLostError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+__all__ = ["LocalSource", "SourceFile"]
+
+_PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR}
+_GONE = {errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO, errno.ENOENT}
+_TRIES = 6
+_FIRST_PAUSE = 0.1
+
+
+class LocalSource:
+    """A file that is read by position, with retries.
+
+    Args:
+        path: The file.
+        pause: Waits between tries, in seconds; tests pass one that does not.
+
+    Raises:
+        PathError: There is no such file, or it may not be read.
+    """
+
+    def __init__(self, path: Path, *, pause: Callable[[float], None] = time.sleep) -> None:
+        self.path, self._pause = path, pause
+        try:
+            if path.is_dir():
+                raise PathError(f"{path} is a folder, not an archive.", hint="Choose the archive file inside it.")
+            self._handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            raise PathError(f"{path} does not exist.", hint="Check the spelling, or whether Drive is mounted.") from None
+        except PermissionError:
+            raise PathError(f"You may not read {path}.", hint="Change its permissions, or copy it to a place you own.") from None
+        except OSError as error:
+            raise _lost(path, error) from error
+        status = os.fstat(self._handle)
+        self.size, self.modified_ns = status.st_size, status.st_mtime_ns
+
+    def read(self, start: int, end: int) -> bytes:
+        """Return the bytes from ``start`` up to ``end``; fewer only at the end of the file.
+
+        Raises:
+            SourceLostError: The file stayed unreachable through every try.
+        """
+        pieces = []
+        while start < end:
+            piece = self._read_once(start, end)
+            if not piece:
+                break
+            pieces.append(piece)
+            start += len(piece)
+        return b"".join(pieces)
+
+    def _read_once(self, start: int, end: int) -> bytes:
+        for attempt in range(_TRIES):
+            try:
+                os.lseek(self._handle, start, os.SEEK_SET)
+                return os.read(self._handle, end - start)
+            except OSError as error:
+                if error.errno not in _PASSING or attempt == _TRIES - 1:
+                    raise _lost(self.path, error) from error
+            self._pause(_FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
+        raise AssertionError
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._handle)
+
+
+def _lost(path: Path, error: OSError) -> SourceLostError:
+    if error.errno in _GONE:
+        return SourceLostError(
+            f"{path} went away while it was read ({os.strerror(error.errno or 0)}).",
+            hint="Mount Drive again, then stage again: it goes on where it stopped.",
+        )
+    return SourceLostError(
+        f"{path} cannot be read ({os.strerror(error.errno or 0)}).",
+        hint="Wait a minute and stage again: it goes on where it stopped.",
+    )
+
+
+class SourceFile(io.RawIOBase):
+    """A source as a binary file object, for readers that want one."""
+
+    def __init__(self, source: LocalSource) -> None:
+        self._source, self._position = source, 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position of the next read."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Set the position of the next read."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._source.size}[whence]
+        if base + offset < 0:
+            raise ValueError("negative seek position")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read as much as the buffer holds."""
+        view = memoryview(buffer)
+        data = self._source.read(self._position, self._position + len(view))
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)

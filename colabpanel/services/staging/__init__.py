@@ -1,0 +1,28 @@
+"""Staging: an archive on Drive or disk becomes files in a folder on fast local disk.
+
+`stage` and `plan` are the calls; they work in a child process (`engine`). There, a
+reader (`zip_reader`, `tar_reader`) yields members, `names` decides where each may go,
+`extract` writes them into ``TARGET.partial`` and its journal (`partial`), and `publish`
+moves the finished tree to the target.
+"""
+
+from __future__ import annotations
+
+from colabpanel.services.staging.history import History, HistoryEntry, stage_and_record, summary
+from colabpanel.services.staging.models import Limits, Overwrite, Plan, Skipped, StagedData
+from colabpanel.services.staging.service import discard, plan, stage
+
+__all__ = [
+    "History",
+    "HistoryEntry",
+    "Limits",
+    "Overwrite",
+    "Plan",
+    "Skipped",
+    "StagedData",
+    "discard",
+    "plan",
+    "stage",
+    "stage_and_record",
+    "summary",
+]

@@ -1,0 +1,193 @@
+"""What runs in the child process: staging and planning from a request to a JSON result."""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from colabpanel.errors import ColabPanelError, InputError, LimitError, PasswordError, PathError, SpaceError
+from colabpanel.jobs import Progress
+from colabpanel.services.files import existing_parent, free_bytes
+from colabpanel.services.paths import resolve_inside
+from colabpanel.services.sources import LocalSource
+from colabpanel.services.staging.archive import ArchiveReader, Kind
+from colabpanel.services.staging.extract import Budget, extract
+from colabpanel.services.staging.formats import open_archive
+from colabpanel.services.staging.models import Plan, Request, Skipped
+from colabpanel.services.staging.partial import Outcome, Partial
+from colabpanel.services.staging.publish import is_used, publish
+from colabpanel.services.staging.triage import triage
+from colabpanel.words import size as say_size
+
+__all__ = ["discard_here", "plan_here", "stage_here"]
+
+_IDENTITY_REACH = 1 << 20
+_SURVEY_SECONDS = 3.0
+
+
+class _Places:
+    """The two paths of a request, checked against its root."""
+
+    def __init__(self, request: Request) -> None:
+        root = Path(os.path.realpath(request.root)) if request.root else None
+        self.source = resolve_inside(root, request.source)
+        self.directory = resolve_inside(root, request.directory)
+        self.partial = Partial(self.directory, root)
+        if self.source.is_relative_to(self.directory) and self.source == self.directory:
+            raise PathError("The source and the target are the same path.", hint="Choose another target folder.")
+
+
+def _identity(source: LocalSource, request: Request) -> list[Any]:
+    """Return what tells one archive, and one choice of its members, from another."""
+    head = source.read(0, min(source.size, _IDENTITY_REACH))
+    tail = source.read(max(source.size - _IDENTITY_REACH, 0), source.size)
+    return [source.size, source.modified_ns, zlib.crc32(head), zlib.crc32(tail), request.choice()]
+
+
+def stage_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Stage in this process; see `colabpanel.stage` for the meaning of it."""
+    wanted = Request.from_json(request)
+    places = _Places(wanted)
+    with closing(LocalSource(places.source)) as source:
+        used = is_used(places.directory, places.partial)
+        with closing(places.partial):
+            outcome = _unpack(source, wanted, places, progress)
+            places.partial.begin_publishing(outcome)
+            if used:
+                places.directory.mkdir(parents=True, exist_ok=True)
+            published = publish(places.partial, places.directory, wanted.overwrite, progress)
+    skipped = [*outcome.skipped, *published.skipped]
+    return {
+        "status": "partial" if skipped else "ok",
+        "directory": str(places.directory),
+        "files": outcome.files - len(published.skipped),
+        "size": outcome.size - published.lost_bytes,
+        "kept": published.kept,
+        "skipped": skipped,
+    }
+
+
+def _unpack(source: LocalSource, wanted: Request, places: _Places, progress: Progress) -> Outcome:
+    partial, identity = places.partial, _identity(source, wanted)
+    progress.start(None, "Reading the archive")
+    with closing(open_archive(source, wanted.password, wanted.limits)) as reader:
+        _insist_on_password(reader, wanted)
+        resuming = wanted.resume and partial.matches(identity)
+        total = _known_total(reader, source, wanted, places, resuming=resuming)
+        partial.open(identity, resume=wanted.resume)
+        if partial.published:
+            return partial.published
+        try:
+            return extract(reader, partial, wanted, total, source.size, progress)
+        except LimitError:
+            partial.remove()
+            raise
+
+
+def _insist_on_password(reader: ArchiveReader, wanted: Request) -> None:
+    if reader.encrypted and wanted.password is None:
+        raise PasswordError("This archive is encrypted.", hint="Enter its password and stage it again.")
+
+
+def _known_total(
+    reader: ArchiveReader, source: LocalSource, wanted: Request, places: _Places, *, resuming: bool
+) -> int | None:
+    """Return the unpacked bytes where the archive tells them, and refuse what cannot fit."""
+    if reader.size is None:
+        return None
+    budget, total = Budget(wanted.limits, source.size), 0
+    for member, place in triage(reader, wanted, folds_case=False):
+        if member.kind is Kind.FILE and not isinstance(place, str):
+            budget.spend(member.size)
+            total += member.size
+    free = free_bytes(places.directory)
+    if total > free and not resuming:
+        raise SpaceError(
+            f"The files need {say_size(total)}, and {say_size(free)} are free.",
+            hint="Free some space, choose another target, or stage a part with include or first_per_folder.",
+        )
+    return total
+
+
+def discard_here(directory: str, root: str | None, progress: Progress) -> None:
+    """Delete the unfinished staging of a target."""
+    progress.start(None, "Discarding")
+    real_root = Path(os.path.realpath(root)) if root else None
+    Partial(resolve_inside(real_root, directory), real_root).remove()
+
+
+def plan_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Plan in this process; see `colabpanel.plan` for the meaning of it."""
+    wanted = Request.from_json(request)
+    places = _Places(wanted)
+    progress.start(None, "Reading the archive")
+    with closing(LocalSource(places.source)) as source:
+        used = is_used(places.directory, places.partial)
+        resumable = wanted.resume and places.partial.matches(_identity(source, wanted))
+        with closing(open_archive(source, wanted.password, wanted.limits)) as reader:
+            survey = _Survey(places.directory if used else None)
+            survey.look(reader, wanted, progress)
+            plan = Plan(
+                source=places.source,
+                directory=places.directory,
+                format=reader.format,
+                archive_size=source.size,
+                files=survey.files,
+                size=survey.size,
+                free=free_bytes(places.directory),
+                existing=survey.existing,
+                target_used=used,
+                resumable=resumable,
+                encrypted=reader.encrypted,
+                skipped=tuple(survey.skipped),
+            )
+            problem, hint = _problem(plan, wanted, reader)
+    return {**asdict(plan), "source": str(plan.source), "directory": str(plan.directory), "problem": problem, "hint": hint}
+
+
+class _Survey:
+    """Counts what would be unpacked; gives up on counting after a few seconds."""
+
+    def __init__(self, target: Path | None) -> None:
+        self._target = target
+        self.files: int | None = 0
+        self.size: int | None = 0
+        self.existing: int | None = 0
+        self.skipped: list[Skipped] = []
+
+    def look(self, reader: ArchiveReader, wanted: Request, progress: Progress) -> None:
+        deadline = time.monotonic() + _SURVEY_SECONDS
+        files = size = existing = 0
+        for member, place in triage(reader, wanted, folds_case=False):
+            progress.advance(0)
+            if isinstance(place, str):
+                self.skipped.append(Skipped(member.name, place))
+            elif member.kind is not Kind.FOLDER:
+                files, size = files + 1, size + member.size
+                existing += self._target is not None and os.path.lexists(self._target.joinpath(*place))
+            if reader.size is None and time.monotonic() > deadline:
+                self.files = self.size = self.existing = None
+                return
+        self.files, self.size, self.existing = files, size, existing
+
+
+def _problem(plan: Plan, wanted: Request, reader: ArchiveReader) -> tuple[str, str]:
+    try:
+        _insist_on_password(reader, wanted)
+        if plan.size is not None:
+            Budget(wanted.limits, plan.archive_size).spend(plan.size)
+        if not os.access(existing_parent(plan.directory), os.W_OK):
+            raise PathError(f"You may not write to {plan.directory}.", hint="Choose a target folder that you own.")
+        if plan.size is not None and plan.size > plan.free and not plan.resumable:
+            raise SpaceError(
+                f"The files need {say_size(plan.size)}, and {say_size(plan.free)} are free.",
+                hint="Free some space, choose another target, or stage a part of it.",
+            )
+    except InputError as error:
+        return error.message, error.hint
+    return "", ""

@@ -1,0 +1,90 @@
+"""Telling what a file is by its content, and opening the archives among them."""
+
+from __future__ import annotations
+
+import io
+from contextlib import closing
+from typing import IO, cast
+
+from colabpanel.errors import ArchiveError, ColabPanelError
+from colabpanel.services.sources import LocalSource, SourceFile
+from colabpanel.services.staging.archive import ArchiveReader
+from colabpanel.services.staging.models import Limits
+from colabpanel.services.staging.tar_reader import TAR_OPENERS, TarReader, holds_tar
+from colabpanel.services.staging.zip_reader import ZipReader
+
+__all__ = ["open_archive"]
+
+_BLOCK = 512
+_ZIP_END = b"PK\x05\x06"
+_ZIP_END_REACH = 66_000
+_COMPRESSED = {b"\x1f\x8b": "tar.gz", b"BZh": "tar.bz2", b"\xfd7zXZ\0": "tar.xz"}
+_KNOWN = {
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!": "a RAR archive",
+    b"\x28\xb5\x2f\xfd": "a zstd file",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"%PDF": "a PDF document",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy array",
+    b"PAR1": "a Parquet file",
+    b"<!DOCTYPE": "a web page",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
+    b"\x7fELF": "a program",
+}
+_SUPPORTED = "colabpanel stages zip, tar, tar.gz, tar.bz2 and tar.xz archives."
+_WEB_PAGE_HINT = "The download probably saved a login or error page instead of the file. Download it again."
+
+
+def open_archive(source: LocalSource, password: str | None, limits: Limits) -> ArchiveReader:
+    """Open an archive of any supported format.
+
+    Raises:
+        ArchiveError: It is no archive, of another format, or damaged.
+        PasswordError: The password is wrong.
+    """
+    head = source.read(0, _BLOCK)
+    if not head:
+        raise ArchiveError(f"{source.path.name} is empty.", hint="The upload may still be running, or it failed.")
+    kind = next((kind for magic, kind in _COMPRESSED.items() if head.startswith(magic)), None)
+    if kind:
+        _insist_on_tar_inside(source, kind)
+        return TarReader(source, kind, limits.header_bytes)
+    if not head.startswith(b"PK") and holds_tar(head):
+        return TarReader(source, "tar", limits.header_bytes)
+    if head.startswith((b"PK\x03\x04", _ZIP_END)) or _ends_like_zip(source):
+        return ZipReader(source, password)
+    raise _not_an_archive(source, head)
+
+
+def _insist_on_tar_inside(source: LocalSource, kind: str) -> None:
+    raw = cast("IO[bytes]", io.BufferedReader(SourceFile(source)))
+    try:
+        with closing(TAR_OPENERS[kind](raw)) as stream:
+            block = stream.read(_BLOCK)
+    except ColabPanelError:
+        raise
+    except Exception as error:
+        raise ArchiveError(
+            f"{source.path.name} is damaged at its start, so nothing of it can be unpacked.",
+            hint="It may not be completely uploaded or downloaded. Copy it again.",
+        ) from error
+    if not holds_tar(block):
+        inside = kind.removeprefix("tar.")
+        raise ArchiveError(f"{source.path.name} is a {inside} file with no tar archive inside.", hint=_SUPPORTED)
+
+
+def _ends_like_zip(source: LocalSource) -> bool:
+    return _ZIP_END in source.read(max(source.size - _ZIP_END_REACH, 0), source.size)
+
+
+def _not_an_archive(source: LocalSource, head: bytes) -> ArchiveError:
+    name = source.path.name
+    kind = next((kind for magic, kind in _KNOWN.items() if head.lstrip().startswith(magic)), None)
+    if kind is None:
+        return ArchiveError(f"{name} is not an archive.", hint=_SUPPORTED)
+    hint = _WEB_PAGE_HINT if kind == "a web page" else _SUPPORTED
+    return ArchiveError(f"{name} is {kind}, which cannot be staged.", hint=hint)

@@ -1,0 +1,133 @@
+"""What staging is asked for, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+__all__ = ["Limits", "Overwrite", "Plan", "Request", "Skipped", "StagedData"]
+
+Overwrite = Literal["never", "changed", "always"]
+
+_MB = 1024**2
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may ask for before it is refused as a bomb.
+
+    Attributes:
+        total_bytes: Unpacked size of all members; None leaves it to the free disk space.
+        members: Number of members.
+        ratio: Unpacked size over archive size, looked at once more than ``ratio_from`` bytes
+            are unpacked; None looks at none.
+        ratio_from: See ``ratio``.
+        depth: Folders above a member.
+        header_bytes: Bytes of one header of a tar archive.
+    """
+
+    total_bytes: int | None = None
+    members: int = 5_000_000
+    ratio: float | None = 250.0
+    ratio_from: int = 256 * _MB
+    depth: int = 100
+    header_bytes: int = 4 * _MB
+
+
+class Skipped(NamedTuple):
+    """A member that was left out, by its full name, and why."""
+
+    member: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class StagedData:
+    """What became of a staging.
+
+    Attributes:
+        status: ``ok``, or ``partial`` when members were skipped.
+        directory: The folder the files are in.
+        files: Files that are in the folder because of this staging, those kept included.
+        size: Their size in bytes.
+        kept: Files that were there already and stayed as they were.
+        skipped: The members left out, each with its reason.
+        seconds: How long it took.
+    """
+
+    status: Literal["ok", "partial"]
+    directory: Path
+    files: int
+    size: int
+    kept: int
+    skipped: tuple[Skipped, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What staging would do. None stands for what cannot be known without unpacking.
+
+    Attributes:
+        source: The archive.
+        directory: The target folder.
+        format: ``zip``, ``tar``, ``tar.gz``, ``tar.bz2`` or ``tar.xz``.
+        archive_size: Bytes of the archive.
+        files: Files that would be unpacked.
+        size: Their size in bytes.
+        free: Free bytes on the target's disk.
+        existing: How many of the files are in the target already.
+        target_used: Whether the target folder holds anything.
+        resumable: Whether an earlier, interrupted staging would be continued.
+        encrypted: Whether a password is needed.
+        skipped: Members that would be left out for their names or kinds.
+        problem: Why staging would be refused, in one sentence, or an empty string.
+        hint: What to do about the problem.
+    """
+
+    source: Path
+    directory: Path
+    format: str
+    archive_size: int
+    files: int | None
+    size: int | None
+    free: int
+    existing: int | None
+    target_used: bool
+    resumable: bool
+    encrypted: bool
+    skipped: tuple[Skipped, ...] = ()
+    problem: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `stage`, in a form that crosses to the child process as JSON."""
+
+    source: str
+    directory: str
+    root: str | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    first_per_folder: int | None = None
+    overwrite: Overwrite = "changed"
+    password: str | None = None
+    resume: bool = True
+    limits: Limits = field(default_factory=Limits)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the request as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Request:
+        """Read what `to_json` wrote."""
+        limits = Limits(**values["limits"])
+        lists = {key: tuple(values[key]) for key in ("include", "exclude")}
+        return cls(**{**values, **lists, "limits": limits})
+
+    def choice(self) -> list[Any]:
+        """Return what decides which bytes are unpacked; a partial made otherwise is not resumed."""
+        return [list(self.include), list(self.exclude), self.first_per_folder]

@@ -1,0 +1,100 @@
+"""Where a member may go: names are untrusted text."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable
+
+from colabpanel.services.staging.archive import Kind, Member
+
+__all__ = ["Claims", "safe_parts"]
+
+_LONGEST = 255
+_DEVICES = {"con", "prn", "aux", "nul"} | {f"{kind}{number}" for kind in ("com", "lpt") for number in range(1, 10)}
+
+Parts = tuple[str, ...]
+
+
+def safe_parts(name: str, *, depth: int = 100, windows: bool = os.name == "nt") -> Parts | str:
+    """Return a member name as path components, or why it is refused.
+
+    ``./`` at the front and doubled slashes are dropped, as every unpacker does. An empty
+    result is the root of the archive itself.
+
+    Args:
+        name: The name, with ``/`` between components.
+        depth: How many components are allowed.
+        windows: Whether the rules of Windows apply as well.
+    """
+    if any(unicodedata.category(letter) == "Cc" for letter in name):
+        return "its name holds control characters"
+    if name.startswith("/"):
+        return "its name is an absolute path"
+    parts = tuple(part for part in name.split("/") if part not in {"", "."})
+    if ".." in parts:
+        return "its name leads out of the folder"
+    if parts and len(parts[0]) > 1 and parts[0][1] == ":" and parts[0][0].isalpha():
+        return "its name starts with a drive letter"
+    if len(parts) > depth:
+        return "its name has too many folders"
+    if any(len(os.fsencode(part)) > _LONGEST for part in parts):
+        return "its name is too long"
+    return _refused_by_windows(parts) if windows else parts
+
+
+def _refused_by_windows(parts: Parts) -> Parts | str:
+    for part in parts:
+        if part.rstrip(". ") != part:
+            return "its name ends in a dot or a space, which Windows does not keep"
+        if part.split(".")[0].lower() in _DEVICES or set(part) & set('\\:*?"<>|'):
+            return "its name is not allowed on Windows"
+    return parts
+
+
+class Claims:
+    """Gives every path of the target to one member at most, in the order of the archive.
+
+    Args:
+        depth: How many components a name may have.
+        folds_case: Whether the target's disk takes ``A`` and ``a`` for the same name.
+    """
+
+    def __init__(self, *, depth: int, folds_case: bool) -> None:
+        self._depth = depth
+        self._fold: Callable[[str], str] = str.casefold if folds_case else str
+        self._files: dict[str, str] = {}
+        self._folders: dict[str, str] = {}
+
+    def claim(self, member: Member) -> Parts | str:
+        """Return where a member goes, or why it is skipped."""
+        if member.trouble:
+            return member.trouble
+        if member.kind in {Kind.SYMLINK, Kind.DEVICE}:
+            return f"it is a {member.kind.value}"
+        parts = safe_parts(member.name, depth=self._depth)
+        if isinstance(parts, str):
+            return parts
+        if not parts and member.kind is not Kind.FOLDER:
+            return "it has no name"
+        taken = self._take(parts, folder=member.kind is Kind.FOLDER)
+        return taken or parts
+
+    def _take(self, parts: Parts, *, folder: bool) -> str:
+        path = "/".join(parts)
+        above = ["/".join(parts[:length]) for length in range(1, len(parts))]
+        for name in [*above, path] if folder else above:
+            if self._fold(name) in self._files:
+                return "a file of the archive has the name of its folder"
+            if self._folders.get(self._fold(name), name) != name:
+                return "its folder differs from another only in upper and lower case"
+        key = self._fold(path)
+        if not folder:
+            if key in self._folders:
+                return "a folder of the archive has its name"
+            if self._files.get(key, path) != path:
+                return "its name differs from another only in upper and lower case"
+            self._files[key] = path
+        for name in [*above, path] if folder and path else above:
+            self._folders[self._fold(name)] = name
+        return ""

@@ -1,0 +1,172 @@
+"""The unfinished staging beside its target: ``TARGET.partial``, with a journal.
+
+```
+data.partial/
+├── files/          the tree as far as it is unpacked
+├── journal.jsonl   a header that identifies the archive, then batches of finished members
+└── lock            held while a process works on it
+```
+
+It is safe to lose the process at any moment: a member counts as finished only once its
+batch is in the journal, and on resuming its size on disk is looked at again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from colabpanel.errors import JobBusyError, PathError
+from colabpanel.services.staging.models import Skipped
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock; two stagings into one target are not detected there
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Outcome", "Partial"]
+
+_VERSION = 1
+_INSIDE_NAME = ".colabpanel.partial"
+_BATCH_MEMBERS = 256
+_BATCH_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was unpacked."""
+
+    files: int
+    size: int
+    skipped: tuple[Skipped, ...]
+
+
+class Partial:
+    """The unfinished staging of one target folder.
+
+    Args:
+        directory: The target, as a real path.
+        root: The folder the panel may touch, or None.
+    """
+
+    def __init__(self, directory: Path, root: Path | None) -> None:
+        beside = directory.with_name(directory.name + ".partial")
+        fits_beside = directory != root and not directory.is_mount() and os.access(directory.parent, os.W_OK)
+        self.folder = beside if fits_beside and directory.name else directory / _INSIDE_NAME
+        self.is_inside = self.folder.parent == directory
+        self.files = self.folder / "files"
+        self.done: dict[int, int] = {}
+        self.published: Outcome | None = None
+        self._journal_path = self.folder / "journal.jsonl"
+        self._journal = self._lock = -1
+        self._batch: list[tuple[int, int]] = []
+        self._batch_bytes = 0
+
+    def exists(self) -> bool:
+        """Whether an unfinished staging is there."""
+        return self._journal_path.exists()
+
+    def matches(self, identity: list[Any]) -> bool:
+        """Whether it was made from the same archive with the same choice of members."""
+        lines = self._read_journal()
+        return bool(lines) and lines[0].get("identity") == json.loads(json.dumps(identity))
+
+    def open(self, identity: list[Any], *, resume: bool) -> None:
+        """Take hold of it: go on with what matches, or begin afresh.
+
+        Raises:
+            JobBusyError: Another process works on it.
+            PathError: The folder cannot be made.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+            if not (resume and self.matches(identity)):
+                self._begin_afresh(identity)
+            self.files.mkdir(exist_ok=True)
+            self._read_progress()
+            self._journal = os.open(self._journal_path, os.O_WRONLY | os.O_APPEND)
+        except PermissionError as error:
+            raise PathError(
+                f"You may not write to {self.folder.parent}.", hint="Choose a target folder that you own."
+            ) from error
+
+    def _take_lock(self) -> None:
+        self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise JobBusyError(
+                f"Another staging into {self.folder.name.removesuffix('.partial')} is running.",
+                hint="Wait until it ends, or choose another target.",
+            ) from None
+
+    def _begin_afresh(self, identity: list[Any]) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.files)
+        temporary = self._journal_path.with_suffix(".new")
+        temporary.write_text(json.dumps({"version": _VERSION, "identity": identity}) + "\n", encoding="ascii")
+        temporary.replace(self._journal_path)
+
+    def _read_journal(self) -> list[dict[str, Any]]:
+        """Return the whole lines of the journal; one cut short by a crash is dropped."""
+        try:
+            text = self._journal_path.read_text(encoding="ascii")
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        lines = []
+        for line in text.splitlines():
+            with contextlib.suppress(ValueError):
+                lines.append(json.loads(line))
+        return lines if lines and lines[0].get("version") == _VERSION else []
+
+    def _read_progress(self) -> None:
+        for line in self._read_journal()[1:]:
+            self.done.update(line.get("done", ()))
+            if "publish" in line:
+                found = line["publish"]
+                skipped = tuple(Skipped(*pair) for pair in found["skipped"])
+                self.published = Outcome(found["files"], found["size"], skipped)
+
+    def note(self, index: int, size: int) -> None:
+        """Count a member as finished, with the next batch."""
+        self._batch.append((index, size))
+        self._batch_bytes += size
+        if len(self._batch) >= _BATCH_MEMBERS or self._batch_bytes >= _BATCH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the current batch to the journal."""
+        if self._batch:
+            self._append({"done": self._batch})
+            self._batch, self._batch_bytes = [], 0
+
+    def begin_publishing(self, outcome: Outcome) -> None:
+        """Note that the tree is complete, durably: from here on it only has to be moved."""
+        self.flush()
+        skipped = [list(pair) for pair in outcome.skipped]
+        self._append({"publish": {"files": outcome.files, "size": outcome.size, "skipped": skipped}})
+        os.fsync(self._journal)
+
+    def _append(self, line: dict[str, Any]) -> None:
+        # The leading line end keeps this line apart from one that a crash cut short.
+        os.write(self._journal, b"\n" + json.dumps(line).encode("ascii") + b"\n")
+
+    def close(self) -> None:
+        """Let go of it; what is unpacked so far stays for later."""
+        for handle in (self._journal, self._lock):
+            if handle >= 0:
+                os.close(handle)
+        self._journal = self._lock = -1
+
+    def remove(self) -> None:
+        """Delete it with everything in it."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.folder)

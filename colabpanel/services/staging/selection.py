@@ -1,0 +1,42 @@
+"""Which members the user wants."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+__all__ = ["Selection"]
+
+
+class Selection:
+    """Include and exclude patterns, and a sample of each folder.
+
+    A pattern with a slash is matched against the whole path, one without against the
+    file name alone; ``*`` also matches slashes.
+    """
+
+    def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = (), first_per_folder: int | None = None) -> None:
+        self._include, self._exclude, self._first = tuple(include), tuple(exclude), first_per_folder
+        self._seen: Counter[tuple[str, ...]] = Counter()
+
+    def wants(self, parts: tuple[str, ...]) -> bool:
+        """Whether a file is wanted; ask once for each file, in the order of the archive."""
+        path = "/".join(parts)
+        if self._include and not _matches(path, parts[-1], self._include):
+            return False
+        if _matches(path, parts[-1], self._exclude):
+            return False
+        if self._first is None:
+            return True
+        self._seen[parts[:-1]] += 1
+        return self._seen[parts[:-1]] <= self._first
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether every member is wanted, empty folders included."""
+        return not (self._include or self._exclude or self._first is not None)
+
+
+def _matches(path: str, name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(path if "/" in pattern else name, pattern) for pattern in patterns)

@@ -1,0 +1,152 @@
+"""The calls of staging. The work is done in a child process, so a hung Drive can be left behind."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from colabpanel.errors import InputError
+from colabpanel.jobs import Progress
+from colabpanel.services.isolated import call_isolated
+from colabpanel.services.staging.models import Limits, Overwrite, Plan, Request, Skipped, StagedData
+
+__all__ = ["discard", "plan", "stage"]
+
+_ENGINE = "colabpanel.services.staging.engine"
+
+
+def stage(
+    source: str | Path,
+    directory: str | Path,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    first_per_folder: int | None = None,
+    overwrite: Overwrite = "changed",
+    password: str | None = None,
+    resume: bool = True,
+    limits: Limits | None = None,
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+) -> StagedData:
+    """Unpack an archive into a folder.
+
+    The files are unpacked into ``DIRECTORY.partial`` beside the folder and moved into place
+    when all is done. A call that was cancelled, killed or lost its Drive is finished by
+    calling it again. Members that are damaged, or that would leave the folder, are skipped
+    and listed. Links and devices are never created.
+
+    Args:
+        source: A zip, tar, tar.gz, tar.bz2 or tar.xz archive; its content decides, not its name.
+        directory: The target folder; made if it does not exist.
+        include: Patterns such as ``*.jpg`` or ``train/*``; empty means everything.
+        exclude: Patterns of files to leave out.
+        first_per_folder: Only the first so many files of each folder.
+        overwrite: What to do about files that are in the folder already: ``never`` replace
+            them, replace those that ``changed``, or ``always``.
+        password: For an encrypted zip archive.
+        resume: Whether to go on with an interrupted staging of the same archive.
+        limits: What the archive may ask for; see `Limits` for the defaults.
+        root: Refuse paths outside of this folder.
+        progress: Is told the bytes done, and may cancel.
+
+    Returns:
+        What was unpacked. ``status`` is ``partial`` when any member was skipped.
+
+    Raises:
+        InputError: The archive or a path cannot be used; nothing was changed.
+        StorageError: The disk is full, or Drive went away; calling again goes on.
+        JobCancelledError: ``progress`` cancelled it; the folder is untouched.
+    """
+    request = _request(
+        source, directory, include, exclude, first_per_folder, overwrite, password, resume, limits, root
+    )
+    started = time.monotonic()
+    found = call_isolated(f"{_ENGINE}:stage_here", {"request": request.to_json()}, progress=progress)
+    return StagedData(
+        status=found["status"],
+        directory=Path(found["directory"]),
+        files=found["files"],
+        size=found["size"],
+        kept=found["kept"],
+        skipped=_skipped(found),
+        seconds=time.monotonic() - started,
+    )
+
+
+def plan(
+    source: str | Path,
+    directory: str | Path,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    first_per_folder: int | None = None,
+    overwrite: Overwrite = "changed",
+    password: str | None = None,
+    resume: bool = True,
+    limits: Limits | None = None,
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Tell what `stage` would do with the same arguments, and write nothing.
+
+    Raises:
+        InputError: The archive or a path cannot be used.
+        StorageError: The archive cannot be read.
+        JobCancelledError: ``progress`` cancelled it.
+    """
+    request = _request(
+        source, directory, include, exclude, first_per_folder, overwrite, password, resume, limits, root
+    )
+    found = call_isolated(f"{_ENGINE}:plan_here", {"request": request.to_json()}, progress=progress)
+    paths = {key: Path(found[key]) for key in ("source", "directory")}
+    return Plan(**{**found, **paths, "skipped": _skipped(found)})
+
+
+def discard(directory: str | Path, *, root: str | Path | None = None, progress: Progress | None = None) -> None:
+    """Delete what an interrupted staging into a folder left beside it; the folder itself stays.
+
+    Raises:
+        PathError: The folder is outside of the root.
+    """
+    arguments = {"directory": os.fspath(directory), "root": root and os.fspath(root)}
+    call_isolated(f"{_ENGINE}:discard_here", arguments, progress=progress)
+
+
+def _skipped(found: dict[str, Any]) -> tuple[Skipped, ...]:
+    return tuple(Skipped(*pair) for pair in found["skipped"])
+
+
+def _request(  # noqa: PLR0913 - the options of stage, checked in one place for both calls
+    source: str | Path,
+    directory: str | Path,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    first_per_folder: int | None,
+    overwrite: Overwrite,
+    password: str | None,
+    resume: bool,  # noqa: FBT001
+    limits: Limits | None,
+    root: str | Path | None,
+) -> Request:
+    if isinstance(include, str) or isinstance(exclude, str):
+        raise InputError("include and exclude take a list of patterns.", hint='Write include=["*.jpg"].')
+    if overwrite not in get_args(Overwrite):
+        raise InputError(f"overwrite cannot be {overwrite!r}.", hint='Use "never", "changed" or "always".')
+    if first_per_folder is not None and first_per_folder < 1:
+        raise InputError("first_per_folder must be at least 1.")
+    return Request(
+        source=os.path.abspath(os.path.expanduser(source)) if root is None else os.fspath(source),  # noqa: PTH100, PTH111
+        directory=os.path.abspath(os.path.expanduser(directory)) if root is None else os.fspath(directory),  # noqa: PTH100, PTH111
+        root=None if root is None else os.fspath(root),
+        include=tuple(include),
+        exclude=tuple(exclude),
+        first_per_folder=first_per_folder,
+        overwrite=overwrite,
+        password=password,
+        resume=resume,
+        limits=limits or Limits(),
+    )

@@ -1,0 +1,99 @@
+"""Writing into a folder without ever following a link out of it."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from pathlib import Path
+from types import TracebackType
+
+__all__ = ["Tree"]
+
+_HAS_DIR_FD = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_FOLLOW
+_OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NO_FOLLOW | getattr(os, "O_BINARY", 0)
+_MOST_OPEN = 160
+
+Parts = tuple[str, ...]
+
+
+class Tree:
+    """A folder and everything below it, reached by opened folders rather than by paths.
+
+    A link that stands where a folder should be raises ``NotADirectoryError`` or ``OSError``
+    (``ELOOP``). Where the system cannot do this (Windows), plain paths are used.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._open: OrderedDict[Parts, int] = OrderedDict()
+
+    def __enter__(self) -> Tree:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for handle in self._open.values():
+            os.close(handle)
+        self._open.clear()
+
+    def create(self, parts: Parts, *, executable: bool = False) -> int:
+        """Open a file for writing, emptied, its folders made; returns its descriptor."""
+        name, folder = self._place(parts)
+        return os.open(name, _OPEN_NEW, 0o777 if executable else 0o666, dir_fd=folder)
+
+    def make_folder(self, parts: Parts) -> None:
+        """Make a folder and those above it."""
+        self._place((*parts, "."))
+
+    def open(self, parts: Parts) -> int:
+        """Open a file for reading; returns its descriptor."""
+        name, folder = self._place(parts)
+        return os.open(name, os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_BINARY", 0), dir_fd=folder)
+
+    def status(self, parts: Parts) -> os.stat_result | None:
+        """Return what stands at a path, links not followed, or None for nothing."""
+        name, folder = self._place(parts)
+        try:
+            return os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def remove(self, parts: Parts) -> None:
+        """Remove a file, if it is there."""
+        name, folder = self._place(parts)
+        try:
+            os.unlink(name, dir_fd=folder)
+        except FileNotFoundError:
+            return
+
+    def adopt(self, path: Path, parts: Parts) -> None:
+        """Move a file or folder from elsewhere on the same disk to a path, replacing a file there."""
+        name, folder = self._place(parts)
+        os.replace(path, name, dst_dir_fd=folder)
+
+    def _place(self, parts: Parts) -> tuple[str, int | None]:
+        if _HAS_DIR_FD:
+            return parts[-1], self._folder(parts[:-1])
+        path = self._root.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.fspath(path), None
+
+    def _folder(self, parts: Parts) -> int:
+        handle = self._open.get(parts)
+        if handle is not None:
+            self._open.move_to_end(parts)
+            return handle
+        handle = self._open_folder(parts) if parts else os.open(self._root, _OPEN_FOLDER)
+        self._open[parts] = handle
+        if len(self._open) > _MOST_OPEN:
+            os.close(self._open.popitem(last=False)[1])
+        return handle
+
+    def _open_folder(self, parts: Parts) -> int:
+        above = self._folder(parts[:-1])
+        try:
+            return os.open(parts[-1], _OPEN_FOLDER, dir_fd=above)
+        except FileNotFoundError:
+            os.mkdir(parts[-1], dir_fd=above)
+            return os.open(parts[-1], _OPEN_FOLDER, dir_fd=above)

@@ -1,0 +1,51 @@
+"""Deciding about each member: where it goes, why it is skipped, or that nobody asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from colabpanel.errors import LimitError
+from colabpanel.services.staging.archive import ArchiveReader, Kind, Member
+from colabpanel.services.staging.models import Request
+from colabpanel.services.staging.names import Claims, Parts
+from colabpanel.services.staging.selection import Selection
+from colabpanel.words import count
+
+__all__ = ["folds_case", "triage"]
+
+
+def triage(reader: ArchiveReader, request: Request, *, folds_case: bool) -> Iterator[tuple[Member, Parts | str]]:
+    """Yield each wanted member with its place in the target, or with why it is skipped.
+
+    The same archive and request give the same decisions every time; resuming relies on it.
+
+    Raises:
+        LimitError: There are more members than the limits allow.
+    """
+    claims = Claims(depth=request.limits.depth, folds_case=folds_case)
+    selection = Selection(request.include, request.exclude, request.first_per_folder)
+    for member in reader.members():
+        if member.index >= request.limits.members:
+            raise LimitError(
+                f"The archive holds more than {count(request.limits.members)} members.",
+                hint="Pass limits=Limits(members=...) if that is what you expect.",
+            )
+        place = claims.claim(member)
+        if isinstance(place, str):
+            yield member, place
+        elif member.kind is Kind.FOLDER:
+            if selection.is_everything:
+                yield member, place
+        elif selection.wants(place):
+            yield member, place
+
+
+def folds_case(folder: Path) -> bool:
+    """Whether the disk of an existing, writable folder takes ``A`` and ``a`` for the same name."""
+    probe = folder / ".colabpanel-Case"
+    probe.touch()
+    try:
+        return probe.with_name(probe.name.lower()).exists()
+    finally:
+        probe.unlink()

@@ -1,0 +1,187 @@
+"""What every tab builds on: guarded clicks, and jobs that end in a sentence."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Concatenate, ParamSpec, TypeVar
+
+import ipywidgets
+
+from colabpanel.errors import ColabPanelError, JobBusyError, JobCancelledError
+from colabpanel.hosts import Host
+from colabpanel.jobs import Job, JobRunner, Progress
+from colabpanel.services.isolated import ChildFailedError
+from colabpanel.services.paths import list_folder
+from colabpanel.state import PanelState
+from colabpanel.widgets.basics import escape, styled
+from colabpanel.widgets.job_view import JobView
+from colabpanel.widgets.messages import Message, MessageView
+from colabpanel.widgets.path_picker import Answer
+from colabpanel.widgets.refresher import Refresher
+
+__all__ = ["Tab", "TabContext", "card", "error_message"]
+
+_LOG = logging.getLogger("colabpanel")
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class TabContext:
+    """What the panel hands to its tabs.
+
+    Attributes:
+        host: The notebook host.
+        state: What tabs tell each other.
+        runner: Runs jobs.
+        refresher: Updates views; its lock guards them.
+        clicked: To be called when the user did something.
+    """
+
+    host: Host
+    state: PanelState
+    runner: JobRunner
+    refresher: Refresher
+    clicked: Callable[[], None] = field(default=lambda: None)
+
+
+class Tab(ABC):
+    """One tab. A subclass makes its widgets in `build`.
+
+    Args:
+        context: What the panel offers.
+
+    Attributes:
+        notice: Shows what goes wrong outside of a job.
+        widget: The tab's content.
+    """
+
+    def __init__(self, context: TabContext) -> None:
+        self.context = context
+        self.notice = MessageView()
+        self._job_views: list[JobView] = []
+        self.widget = ipywidgets.VBox([self.notice, *self.build()])
+        context.refresher.every(0.25, self.update)
+
+    @abstractmethod
+    def build(self) -> list[ipywidgets.Widget]:
+        """Make the widgets of the tab, from top to bottom."""
+
+    def job_view(self, primary: ipywidgets.Button, *extras: ipywidgets.Widget) -> JobView:
+        """Make the view of the jobs that a button starts."""
+        view = JobView(primary, *extras)
+        self._job_views.append(view)
+        return view
+
+    def update(self) -> None:
+        """Bring the views of running jobs up to date."""
+        for view in self._job_views:
+            view.update()
+
+    def on_click(self, button: ipywidgets.Button, handler: Callable[[], None]) -> None:
+        """Call a handler on each click, under the lock of the views, with its errors shown."""
+
+        def guarded(_: object) -> None:
+            self.context.clicked()
+            with self.context.refresher.lock:
+                self.notice.clear()
+                try:
+                    handler()
+                except Exception as error:  # noqa: BLE001 - shown to the user, never a bare traceback
+                    self.notice.show(error_message(error))
+
+        button.on_click(guarded)
+
+    def start_job(
+        self,
+        view: JobView,
+        say: Callable[[T], Message],
+        work: Callable[Concatenate[Progress, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Run long work in the background and show it; ``say`` turns its result into a message.
+
+        Raises:
+            JobBusyError: The last job of this view still runs.
+        """
+        if view.busy:
+            raise JobBusyError("This is still running.", hint="Wait until it ends, or cancel it.")
+        job = self.context.runner.submit(type(self).__name__, work, *args, **kwargs)
+        view.follow(job, lambda ended: _ending(ended, say))
+
+    def in_background(self, name: str, work: Callable[[Progress], T], then: Callable[[T], None]) -> None:
+        """Run short work off this thread, then ``then(result)`` under the lock of the views.
+
+        An error is shown in the notice.
+        """
+        self.run_then(name, work, then, lambda error: self.notice.show(error_message(error)))
+
+    def browse(self, folder: str, containing: str, answer: Answer) -> None:
+        """List a folder in the background for a path picker."""
+        host = self.context.host
+        self.context.clicked()
+        self.run_then(
+            "browse",
+            lambda progress: list_folder(
+                folder or host.workspace, root=host.root, containing=containing, progress=progress
+            ),
+            lambda listing: answer(listing, ""),
+            lambda error: answer(None, error_message(error).sentence),
+        )
+
+    def run_then(
+        self,
+        name: str,
+        work: Callable[[Progress], T],
+        then: Callable[[T], None],
+        otherwise: Callable[[BaseException], None],
+    ) -> None:
+        """Run short work off this thread, then one of two functions, under the lock of the views."""
+        def ended(job: Job[T]) -> None:
+            error = job.exception()
+            with self.context.refresher.lock:
+                if error is None:
+                    then(job.result())
+                elif not job.cancelled():
+                    otherwise(error)
+
+        self.context.runner.submit(name, work).add_done_callback(ended)
+
+
+def _ending(job: Job[T], say: Callable[[T], Message]) -> Message:
+    error = job.exception()
+    if error is not None:
+        return error_message(error, job.traceback)
+    try:
+        return say(job.result())
+    except Exception as problem:  # noqa: BLE001 - a result that cannot be told must not stop the refresher
+        return error_message(problem)
+
+
+def error_message(error: BaseException, trace: str = "") -> Message:
+    """Turn any error into words; only one that is not ours keeps its traceback, behind details."""
+    if isinstance(error, JobCancelledError):
+        return Message("info", "Cancelled.", error.hint)
+    if isinstance(error, ColabPanelError):
+        return Message("error", error.message, error.hint)
+    _LOG.error("Unexpected error", exc_info=error)
+    details = str(error) if isinstance(error, ChildFailedError) else trace or "".join(traceback.format_exception(error))
+    return Message(
+        "error",
+        "Unexpected error.",
+        "Nothing of yours was changed by it, as far as is known. Copy the report if you want to file an issue.",
+        details,
+    )
+
+
+def card(title: str, *children: ipywidgets.Widget, lead: str = "") -> ipywidgets.VBox:
+    """Frame widgets under a title, and a line that says what they are for."""
+    words = f'<p class="cp-lead">{escape(lead)}</p>' if lead else ""
+    head = ipywidgets.HTML(f'<h3 class="cp-title">{escape(title)}</h3>{words}')
+    return styled(ipywidgets.VBox([head, *children]), "cp-card")

@@ -1,0 +1,1 @@
+"""Views that know no service: each shows data and reports what the user did."""

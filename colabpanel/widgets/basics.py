@@ -1,0 +1,86 @@
+"""One idiom for ipywidgets 7 and 8, and the one way to show foreign text."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any, TypeVar
+
+import ipywidgets
+
+__all__ = ["button", "close_tree", "copy_button", "escape", "label_only_for_readers", "sendable", "styled", "stylesheet"]
+
+W = TypeVar("W", bound=ipywidgets.DOMWidget)
+
+_COPY = (
+    "const s=this.dataset.text;const d=()=>{const o=this.textContent;this.textContent='Copied';"
+    "setTimeout(()=>this.textContent=o,1500)};"
+    "const f=()=>{const a=document.createElement('textarea');a.value=s;document.body.append(a);a.select();"
+    "document.execCommand('copy');a.remove();d()};"
+    "navigator.clipboard?navigator.clipboard.writeText(s).then(d,f):f()"
+)
+
+
+def sendable(text: str) -> str:
+    """Return text that can travel to the browser: a file name may hold bytes that are no text."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def escape(text: object) -> str:
+    """Return foreign text safe to put into HTML; what cannot be sent or seen becomes a mark."""
+    letters = sendable(str(text))
+    visible = "".join(letter if letter >= " " or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in letters)
+    return html.escape(visible, quote=True)
+
+
+def styled(widget: W, *classes: str) -> W:
+    """Add CSS classes and return the widget."""
+    for name in classes:
+        widget.add_class(name)
+    return widget
+
+
+def button(description: str, *, tooltip: str, icon: str = "", kind: str = "") -> ipywidgets.Button:
+    """Make a button; ``kind`` is ``primary``, ``danger``, ``quiet`` or empty."""
+    made = ipywidgets.Button(description=description, tooltip=tooltip, icon=icon)
+    made.layout.width = "auto"
+    return styled(made, "cp-button", *([f"cp-{kind}"] if kind else []))
+
+
+def label_only_for_readers(widget: W, label: str) -> W:
+    """Name a control for screen readers without showing the name."""
+    widget.description = label
+    return styled(widget, "cp-hidden-label")
+
+
+def copy_button(caption: str, text: str) -> str:
+    """Return the HTML of a button that copies text in the browser, without the kernel."""
+    return f'<button type="button" class="cp-copy" data-text="{escape(text)}" onclick="{escape(_COPY)}">{escape(caption)}</button>'
+
+
+def stylesheet() -> ipywidgets.HTML:
+    """Return a widget that holds the panel's one style block."""
+    css = resources.files("colabpanel.widgets").joinpath("panel.css").read_text(encoding="utf-8")
+    return styled(ipywidgets.HTML(f"<style>{css}</style>"), "cp-style")
+
+
+def close_tree(root: ipywidgets.Widget) -> None:
+    """Close a widget and every widget it holds, layouts and styles included."""
+    for widget in list(_tree(root, set())):
+        widget.close()
+
+
+def _tree(root: ipywidgets.Widget, seen: set[int]) -> Iterator[ipywidgets.Widget]:
+    if id(root) in seen:
+        return
+    seen.add(id(root))
+    for key in root.keys:
+        for held in _held(getattr(root, key, None)):
+            yield from _tree(held, seen)
+    yield root
+
+
+def _held(value: Any) -> list[ipywidgets.Widget]:
+    values = value if isinstance(value, list | tuple) else [value]
+    return [held for held in values if isinstance(held, ipywidgets.Widget)]
