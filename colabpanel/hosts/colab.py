@@ -108,7 +108,7 @@ def _mount_refused(mountpoint: Path, reason: str) -> HostError:
         return HostError("Colab cannot mount Drive at a path with a space.", hint="Use /content/drive.")
     if "symlink" in text:
         return HostError(f"{mountpoint} is a link, and Drive needs a real folder.", hint="Use /content/drive.")
-    if "already contains files" in text:
+    if "contain files" in text:
         return HostError(
             f"{mountpoint} already contains files, so Drive cannot be mounted there.",
             hint="Move them away, or choose another mountpoint.",

@@ -8,12 +8,11 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from pathlib import Path
 
-from colabpanel.errors import HostError, PathError, StorageError
+from colabpanel.errors import HostError, StorageError
 from colabpanel.hosts import Host, detect
 from colabpanel.jobs import Progress
 from colabpanel.services.files import write_atomic
-from colabpanel.services.isolated import call_isolated
-from colabpanel.services.paths import resolve_inside
+from colabpanel.services.paths import list_folder, resolve_inside
 
 __all__ = [
     "DriveFolder",
@@ -24,7 +23,6 @@ __all__ = [
     "use_drive_folder",
 ]
 
-_PROBE_DEADLINE = 5.0
 _LOOK_EVERY = 0.2
 _OWN_FOLDERS = ("MyDrive", "My Drive")
 _MEMORY = "drive-folder.txt"
@@ -69,8 +67,10 @@ def mount_drive(
     host = host or detect()
     place = Path(mountpoint) if mountpoint is not None else host.drive_mountpoint
     if place is None:
-        host.mount_drive(Path("drive"))
-        raise HostError(f"{host.name} names no place for Drive.", hint="Pass a mountpoint.")
+        raise HostError(
+            f"{host.name} cannot mount Google Drive by itself.",
+            hint="Choose a folder that serves as Drive, such as the one Google Drive for desktop makes.",
+        )
     if mountpoint is not None and host.root is not None:
         resolve_inside(host.root, mountpoint)
     progress = progress or Progress()
@@ -148,7 +148,7 @@ def _wait(future: Future[None], progress: Progress) -> None:
 
 
 def _own_folder(mountpoint: Path) -> Path:
-    names = call_isolated("colabpanel.services.drive:_folders_in", {"path": str(mountpoint)}, deadline=_PROBE_DEADLINE)
+    names = {entry.name for entry in list_folder(mountpoint, containing="my").entries if entry.is_folder}
     own = next((name for name in _OWN_FOLDERS if name in names), None)
     if own is None:
         raise StorageError(
@@ -158,11 +158,6 @@ def _own_folder(mountpoint: Path) -> Path:
     return mountpoint / own
 
 
-def _folders_in(path: str, progress: Progress) -> list[str]:
-    progress.advance(0)
-    return [name for name in os.listdir(path) if os.path.isdir(os.path.join(path, name))]  # noqa: PTH208, PTH112, PTH118
-
-
 def inspect_drive_folder(path: str | Path, *, root: Path | None = None) -> Path:
     """Return the real path of a folder that shall serve as Drive, after looking whether it answers.
 
@@ -170,24 +165,4 @@ def inspect_drive_folder(path: str | Path, *, root: Path | None = None) -> Path:
         PathError: It is not a folder, or is outside of the root.
         StorageError: It does not answer in time.
     """
-    arguments = {"path": os.fspath(path), "root": root and os.fspath(root)}
-    found = call_isolated("colabpanel.services.drive:_inspect_here", arguments, deadline=_PROBE_DEADLINE)
-    return Path(found)
-
-
-def _inspect_here(path: str, root: str | None, progress: Progress) -> str:
-    progress.advance(0)
-    folder = resolve_inside(root, path)
-    try:
-        os.listdir(folder)  # noqa: PTH208 - only whether it answers
-    except FileNotFoundError:
-        raise PathError(f"{path} does not exist.", hint="Check the spelling, or browse to it.") from None
-    except NotADirectoryError:
-        raise PathError(f"{path} is a file, not a folder.", hint="Choose a folder.") from None
-    except PermissionError:
-        raise PathError(f"You may not read {path}.", hint="Choose another folder.") from None
-    except OSError as error:
-        raise StorageError(
-            f"{path} does not answer ({os.strerror(error.errno or 0)}).", hint="Unmount Drive and mount it again."
-        ) from None
-    return str(folder)
+    return list_folder(path, root=root, limit=1, folder_only=True).path

@@ -188,6 +188,7 @@ class _ChildProgress(Progress):
         with self._lock:
             self._phase, self._done = self._phase + 1, 0
             self._total, self._description, self._unit = total, description, unit
+        self.beat()
         self.advance(0)
 
     def advance(self, amount: int = 1) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from colabpanel.errors import OutsideRootError, PathError
+from colabpanel.errors import ColabPanelError, OutsideRootError, PathError, StorageError
 from colabpanel.jobs import Progress
 from colabpanel.services.isolated import call_isolated
 
@@ -88,27 +88,37 @@ class Listing:
 
 
 def list_folder(
-    path: Path | str, *, root: Path | None = None, containing: str = "", limit: int = 500, progress: Progress | None = None
+    path: Path | str,
+    *,
+    root: Path | None = None,
+    containing: str = "",
+    limit: int = 500,
+    folder_only: bool = False,
+    progress: Progress | None = None,
 ) -> Listing:
     """List a folder, in a child process with a deadline of five seconds.
 
     Args:
-        path: The folder; of a file, its folder is listed.
+        path: The folder; of a file, its folder is listed, unless ``folder_only``.
         root: The folder outside of which nothing is listed, or None.
         containing: Only names with this text in them, in any case.
         limit: How many entries to return.
+        folder_only: Whether a file is an error.
         progress: May cancel the listing.
 
     Raises:
         PathError: It does not exist, is outside the root, or may not be read.
         StorageError: The disk or Drive did not answer in time.
     """
-    found = call_isolated(
-        "colabpanel.services.paths:_list_here",
-        {"path": os.fspath(path), "root": root and os.fspath(root), "containing": containing, "limit": limit},
-        progress=progress,
-        deadline=_LIST_DEADLINE,
-    )
+    arguments = {
+        "path": os.fspath(path),
+        "root": root and os.fspath(root),
+        "containing": containing,
+        "limit": limit,
+        "folder_only": folder_only,
+    }
+    target = "colabpanel.services.paths:_list_here"
+    found = call_isolated(target, arguments, progress=progress, deadline=_LIST_DEADLINE)
     return Listing(
         path=Path(found["path"]),
         parent=Path(found["parent"]) if found["parent"] else None,
@@ -118,18 +128,16 @@ def list_folder(
     )
 
 
-def _list_here(path: str, root: str | None, containing: str, limit: int, progress: Progress) -> dict[str, Any]:
+def _list_here(
+    path: str, root: str | None, containing: str, limit: int, *, folder_only: bool, progress: Progress
+) -> dict[str, Any]:
     folder = resolve_inside(root, path)
     try:
-        if stat.S_ISREG(folder.stat().st_mode):
+        if not folder_only and stat.S_ISREG(folder.stat().st_mode):
             folder = folder.parent
         names, complete = _scan(folder, containing.casefold(), progress)
-    except FileNotFoundError:
-        raise PathError(f"{path} does not exist.", hint="Check the spelling, or browse to it.") from None
-    except PermissionError:
-        raise PathError(f"You may not read {path}.", hint="Choose another folder.") from None
-    except NotADirectoryError:
-        raise PathError(f"{path} is not a folder.") from None
+    except OSError as error:
+        raise _unlistable(path, error) from None
     names.sort()
     at_root = folder == folder.parent or (root is not None and folder == resolve_inside(None, root))
     return {
@@ -139,6 +147,19 @@ def _list_here(path: str, root: str | None, containing: str, limit: int, progres
         "total": len(names),
         "complete": complete,
     }
+
+
+def _unlistable(path: str, error: OSError) -> ColabPanelError:
+    if isinstance(error, FileNotFoundError):
+        return PathError(f"{path} does not exist.", hint="Check the spelling, or browse to it.")
+    if isinstance(error, PermissionError):
+        return PathError(f"You may not read {path}.", hint="Choose another folder.")
+    if isinstance(error, NotADirectoryError):
+        return PathError(f"{path} is not a folder.", hint="Choose a folder.")
+    return StorageError(
+        f"{path} does not answer ({os.strerror(error.errno or 0)}).",
+        hint="If it is on Drive, unmount Drive and mount it again.",
+    )
 
 
 def _scan(folder: Path, containing: str, progress: Progress) -> tuple[list[tuple[bool, str, str]], bool]:

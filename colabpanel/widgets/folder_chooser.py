@@ -86,7 +86,7 @@ class FolderChooser(FileChooser):  # type: ignore[misc]  # ipyfilechooser is not
         self._observe(watching=False)
         self._pathlist.options = [(sendable(path), path) for path in self._ways_up(listing.path)]
         self._pathlist.value = self._folder
-        up = [("\N{UPWARDS ARROW} ..", -1)] if listing.parent else []
+        up = [("../", -1)] if listing.parent else []
         self._dircontent.options = up + [(_title(entry), index) for index, entry in enumerate(listing.entries)]
         self._dircontent.value = None
         self._observe(watching=True)
@@ -147,7 +147,7 @@ class FolderChooser(FileChooser):  # type: ignore[misc]  # ipyfilechooser is not
 
 
 def _title(entry: FolderEntry) -> str:
-    return ("\N{FILE FOLDER} " if entry.is_folder else "") + sendable(entry.name)
+    return sendable(entry.name) + ("/" if entry.is_folder else "")
 
 
 def _note(listing: FolderListing, containing: str) -> str:

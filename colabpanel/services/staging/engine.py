@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 import zlib
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from colabpanel.errors import ColabPanelError, InputError, LimitError, PasswordError, PathError, SpaceError
+from colabpanel.errors import InputError, LimitError, PasswordError, PathError, SpaceError, StorageError
 from colabpanel.jobs import Progress
 from colabpanel.services.files import existing_parent, free_bytes
 from colabpanel.services.paths import resolve_inside
@@ -49,6 +51,20 @@ def _identity(source: LocalSource, request: Request) -> list[Any]:
     return [source.size, source.modified_ns, zlib.crc32(head), zlib.crc32(tail), request.choice()]
 
 
+@contextmanager
+def _disk_errors_in_words() -> Iterator[None]:
+    """Turn what a disk says anywhere into a sentence; places that know more say more."""
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        reason = f"{os.strerror(error.errno or 0)}{where}."
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise PathError(f"A folder or file may not be used: {reason}", hint="Choose paths that you own.") from error
+        raise StorageError(f"The disk failed: {reason}", hint="What was done is kept: stage again to go on.") from error
+
+
+@_disk_errors_in_words()
 def stage_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Stage in this process; see `colabpanel.stage` for the meaning of it."""
     wanted = Request.from_json(request)
@@ -114,6 +130,7 @@ def _known_total(
     return total
 
 
+@_disk_errors_in_words()
 def discard_here(directory: str, root: str | None, progress: Progress) -> None:
     """Delete the unfinished staging of a target."""
     progress.start(None, "Discarding")
@@ -121,6 +138,7 @@ def discard_here(directory: str, root: str | None, progress: Progress) -> None:
     Partial(resolve_inside(real_root, directory), real_root).remove()
 
 
+@_disk_errors_in_words()
 def plan_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Plan in this process; see `colabpanel.plan` for the meaning of it."""
     wanted = Request.from_json(request)

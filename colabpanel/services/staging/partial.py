@@ -56,7 +56,7 @@ class Partial:
 
     def __init__(self, directory: Path, root: Path | None) -> None:
         beside = directory.with_name(directory.name + ".partial")
-        fits_beside = directory != root and not directory.is_mount() and os.access(directory.parent, os.W_OK)
+        fits_beside = directory != root and not os.path.ismount(directory) and os.access(directory.parent, os.W_OK)
         self.folder = beside if fits_beside and directory.name else directory / _INSIDE_NAME
         self.is_inside = self.folder.parent == directory
         self.files = self.folder / "files"
@@ -66,10 +66,6 @@ class Partial:
         self._journal = self._lock = -1
         self._batch: list[tuple[int, int]] = []
         self._batch_bytes = 0
-
-    def exists(self) -> bool:
-        """Whether an unfinished staging is there."""
-        return self._journal_path.exists()
 
     def matches(self, identity: list[Any]) -> bool:
         """Whether it was made from the same archive with the same choice of members."""
@@ -119,7 +115,7 @@ class Partial:
         """Return the whole lines of the journal; one cut short by a crash is dropped."""
         try:
             text = self._journal_path.read_text(encoding="ascii")
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
             return []
         lines = []
         for line in text.splitlines():

@@ -21,6 +21,7 @@ __all__ = ["TAR_OPENERS", "TarReader", "holds_tar"]
 _CHUNK = 1 << 20
 _BLOCK = 512
 _DAMAGED = (DamagedStreamError, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+_WRONG_SUM = "a checksum of the compressed archive does not match: any of its files may be wrong"
 _CUT_SHORT = "the archive ends too early or is damaged; members after this point are missing"
 
 TAR_OPENERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
@@ -98,8 +99,8 @@ class TarReader:
                 index += 1
                 self._tar.members.clear()  # type: ignore[attr-defined]  # or every header stays in memory
             self._drain()
-        except _DAMAGED:
-            self.damage = _CUT_SHORT
+        except _DAMAGED as error:
+            self.damage = _WRONG_SUM if isinstance(error, gzip.BadGzipFile | lzma.LZMAError) else _CUT_SHORT
 
     def _drain(self) -> None:
         ended_by = getattr(self._tar, "last_error", None)

@@ -107,8 +107,8 @@ def _unreadable(source: LocalSource) -> ArchiveError:
 
 def _refuse_overlaps(infos: list[zipfile.ZipInfo], end: int) -> None:
     """Refuse archives in which members share bytes: only bombs are made so."""
-    starts = [info.header_offset for info in infos[1:]] + [end]
-    for info, following in zip(infos, starts, strict=True):
+    starts = [*(info.header_offset for info in infos), end]
+    for info, following in zip(infos, starts[1:], strict=True):
         if info.header_offset + _LOCAL_HEADER + info.compress_size > following:
             raise ArchiveError(
                 "This zip archive is refused: its members overlap, as they do in a zip bomb.",

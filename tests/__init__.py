@@ -1,0 +1,1 @@
+"""Tests of colabpanel; the folders mirror the package."""

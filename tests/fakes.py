@@ -1,0 +1,192 @@
+"""Stand-ins at the edges: hosts, Colab's modules, clocks, and executors. None replaces code of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from colabpanel.errors import HostError
+from colabpanel.hosts import CellWatcher
+from colabpanel.jobs import Progress
+
+T = TypeVar("T")
+
+
+class FakeClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def run_inline(work: Callable[[], None], _name: str) -> None:
+    """Run a job at once, on this thread."""
+    work()
+
+
+class HeldWork:
+    """Keeps jobs until they are let go, so that a test sees them running."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def __call__(self, work: Callable[[], None], _name: str) -> None:
+        self.waiting.append(work)
+
+    def release(self) -> None:
+        """Run what was kept."""
+        waiting, self.waiting = self.waiting, []
+        for work in waiting:
+            work()
+
+
+class RecordingProgress(Progress):
+    """Remembers what it was told, and cancels after so many units."""
+
+    def __init__(self, cancel_after: int | None = None) -> None:
+        self.phases: list[tuple[int | None, str]] = []
+        self.done = 0
+        self._cancel_after = cancel_after
+
+    def start(self, total: int | None, description: str, *, unit: str = "bytes") -> None:
+        self.phases.append((total, description))
+        self.advance(0)
+
+    def advance(self, amount: int = 1) -> None:
+        from colabpanel.errors import JobCancelledError  # noqa: PLC0415 - keeps the fakes importable alone
+
+        self.done += amount
+        if self._cancel_after is not None and self.done >= self._cancel_after:
+            raise JobCancelledError
+
+
+class FakeHost:
+    """A host without a kernel, whose answers a test sets."""
+
+    name = "Test host"
+    is_served = False
+    custom_widgets = False
+
+    def __init__(self, folder: Path, *, root: Path | None = None, drive_mountpoint: Path | None = None) -> None:
+        self.workspace = folder / "work"
+        self.state_dir = folder / "state"
+        for made in (self.workspace, self.state_dir):
+            made.mkdir(parents=True, exist_ok=True)
+        self.root, self.drive_mountpoint = root, drive_mountpoint
+        self.mounted: list[Path] = []
+        self.unmounted = 0
+        self.refusal: HostError | None = None
+        self.watchers: list[tuple[CellWatcher, CellWatcher]] = []
+
+    def namespace(self) -> dict[str, Any]:
+        return {}
+
+    def on_main_thread(self, function: Callable[[], T]) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(function())
+        except Exception as error:  # noqa: BLE001 - as a real host does
+            future.set_exception(error)
+        return future
+
+    def on_cell(self, started: CellWatcher, ended: CellWatcher) -> Callable[[], None]:
+        pair = (started, ended)
+        self.watchers.append(pair)
+        return lambda: self.watchers.remove(pair)
+
+    def interrupt_cell(self) -> None:
+        raise HostError("no cells here")
+
+    def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
+        if self.refusal:
+            raise self.refusal
+        (mountpoint / "MyDrive").mkdir(parents=True)
+        self.mounted.append(mountpoint)
+
+    def unmount_drive(self) -> None:
+        if self.refusal:
+            raise self.refusal
+        self.unmounted += 1
+
+    def send_file(self, path: Path) -> None:
+        raise HostError("no browser here")
+
+
+class FakeColabDrive:
+    """``google.colab.drive`` with its published signatures."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.calls: list[tuple[Any, ...]] = []
+
+    def mount(
+        self,
+        mountpoint: str,
+        force_remount: bool = False,  # noqa: FBT001, FBT002 - as published
+        timeout_ms: int = 120000,
+        readonly: bool = False,  # noqa: FBT001, FBT002 - as published
+    ) -> None:
+        self.calls.append(("mount", mountpoint, force_remount, readonly))
+        if self.error:
+            raise self.error
+
+    def flush_and_unmount(self, timeout_ms: int = 86400000) -> None:
+        self.calls.append(("unmount",))
+        if self.error:
+            raise self.error
+
+
+class FakeColabFiles:
+    """``google.colab.files`` with its published signatures."""
+
+    def __init__(self) -> None:
+        self.downloaded: list[str] = []
+
+    def download(self, filename: str) -> None:
+        self.downloaded.append(filename)
+
+
+class FakeEvents:
+    """IPython's event manager."""
+
+    def __init__(self) -> None:
+        self.callbacks: dict[str, list[Callable[..., None]]] = {"pre_run_cell": [], "post_run_cell": []}
+
+    def register(self, name: str, callback: Callable[..., None]) -> None:
+        self.callbacks[name].append(callback)
+
+    def unregister(self, name: str, callback: Callable[..., None]) -> None:
+        self.callbacks[name].remove(callback)
+
+    def fire(self, name: str) -> None:
+        for callback in self.callbacks[name]:
+            callback(object())
+
+
+class FakeLoop:
+    """The kernel's event loop, run by hand."""
+
+    def __init__(self) -> None:
+        self.queue: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+
+    def add_callback(self, function: Callable[..., None], *arguments: Any) -> None:
+        self.queue.append((function, arguments))
+
+    def run(self) -> None:
+        while self.queue:
+            function, arguments = self.queue.pop(0)
+            function(*arguments)
+
+
+class FakeShell:
+    """An IPython shell inside a kernel."""
+
+    def __init__(self) -> None:
+        self.events = FakeEvents()
+        self.user_ns: dict[str, Any] = {"x": 1}
+        self.kernel = type("Kernel", (), {"io_loop": FakeLoop()})()

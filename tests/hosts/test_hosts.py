@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import inspect
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from colabpanel.errors import HostError
+from colabpanel.hosts import _base, _detect, detect
+from colabpanel.hosts._base import IPythonHost
+from colabpanel.hosts.colab import ColabDrive, ColabFiles, ColabHost
+from colabpanel.hosts.jupyter import JupyterHost
+from colabpanel.hosts.voila import VoilaHost
+from tests.fakes import FakeColabDrive, FakeColabFiles, FakeHost, FakeShell
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLAB_RELEASE_TAG", "SERVER_SOFTWARE", "VOILA_PREHEAT", "COLABPANEL_ROOT", "VSCODE_PID", "VERTEX_PRODUCT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def _shell(monkeypatch: pytest.MonkeyPatch) -> FakeShell:
+    shell = FakeShell()
+    monkeypatch.setattr(_detect, "_shell", lambda: shell)
+    return shell
+
+
+def test_plain_python_is_a_host_too() -> None:
+    host = detect()
+    assert type(host) is IPythonHost
+    assert host.namespace() == {}
+    assert host.on_main_thread(lambda: 5).result() == 5
+    host.on_cell(lambda: None, lambda: None)()
+    for call in (lambda: host.mount_drive(Path("x")), host.unmount_drive, lambda: host.send_file(Path("x"))):
+        with pytest.raises(HostError):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "kind", "name"),
+    [
+        ("COLAB_RELEASE_TAG", "release", ColabHost, "Google Colab"),
+        ("SERVER_SOFTWARE", "voila/0.5.13", VoilaHost, "Dashboard"),
+        ("COLABPANEL_ROOT", "/tmp", VoilaHost, "Dashboard"),
+        ("VSCODE_PID", "1", JupyterHost, "VS Code"),
+    ],
+)
+def test_the_environment_tells_the_host(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, kind: type[object], name: str
+) -> None:
+    _shell(monkeypatch)
+    monkeypatch.setenv(variable, value)
+    host = detect()
+    assert type(host) is kind
+    assert host.name == name
+
+
+def test_the_parent_process_tells_the_front_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    _shell(monkeypatch)
+    assert detect().name == "Jupyter"
+    monkeypatch.setattr("psutil.Process.cmdline", lambda self: ["/usr/bin/python3", "/usr/bin/jupyter-lab", "--port=1"])
+    assert detect().name == "JupyterLab"
+
+
+def test_on_the_main_thread_or_once_no_cell_runs() -> None:
+    shell = FakeShell()
+    host = IPythonHost(shell)
+    assert host.namespace() == {"x": 1}
+    futures: list[Any] = []
+
+    def ask() -> None:
+        futures.append(host.on_main_thread(threading.current_thread))
+        futures.append(host.on_main_thread(lambda: 1 / 0))
+        futures.append(host.on_main_thread(lambda: "never"))
+
+    _in_thread(ask)
+    assert not futures[0].done()
+    futures[2].cancel()
+    shell.kernel.io_loop.run()  # type: ignore[attr-defined]  # the fake's loop
+    assert futures[0].result() is threading.main_thread()
+    with pytest.raises(ZeroDivisionError):
+        futures[1].result()
+
+
+def test_without_a_kernel_another_thread_is_refused() -> None:
+    futures: list[Any] = []
+    _in_thread(lambda: futures.append(IPythonHost().on_main_thread(lambda: 1)))
+    with pytest.raises(HostError, match="main thread"):
+        futures[0].result()
+
+
+def _in_thread(function: Callable[[], None]) -> None:
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()
+
+
+def test_cells_are_reported_until_told_to_stop() -> None:
+    shell = FakeShell()
+    seen: list[str] = []
+    stop = IPythonHost(shell).on_cell(lambda: seen.append("started"), lambda: seen.append("ended"))
+    shell.events.fire("pre_run_cell")
+    shell.events.fire("post_run_cell")
+    stop()
+    shell.events.fire("pre_run_cell")
+    assert seen == ["started", "ended"]
+
+
+def test_interrupting_is_what_the_stop_button_does() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        IPythonHost().interrupt_cell()
+    assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+def test_the_dashboard_has_a_root_and_no_namespace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLABPANEL_ROOT", str(tmp_path))
+    host = VoilaHost(FakeShell())
+    assert host.is_served
+    assert host.root == host.workspace == tmp_path
+    assert host.namespace() == {}
+    with pytest.raises(HostError):
+        host.interrupt_cell()
+
+
+def test_the_state_folder_falls_back_to_a_temporary_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLABPANEL_STATE_DIR", str(tmp_path / "a" / "b"))
+    assert _base.state_dir() == tmp_path / "a" / "b"
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("COLABPANEL_STATE_DIR", str(tmp_path / "file" / "below"))
+    assert _base.state_dir().is_dir()
+
+
+def test_jupyter_links_to_files_below_the_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown: list[Any] = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    host = JupyterHost(FakeShell())
+    host.send_file(tmp_path / "a b.txt")
+    assert 'href="files/a%20b.txt"' in shown[0].data
+    with pytest.raises(HostError, match="outside the notebook's folder"):
+        host.send_file(Path("/etc/passwd"))
+
+
+def _colab(error: Exception | None = None) -> tuple[ColabHost, FakeColabDrive, FakeColabFiles]:
+    drive, files = FakeColabDrive(error), FakeColabFiles()
+    return ColabHost(FakeShell(), drive=lambda: drive, files=lambda: files), drive, files
+
+
+def test_colab_mounts_unmounts_and_downloads() -> None:
+    host, drive, files = _colab()
+    host.mount_drive(Path("/content/drive"), readonly=True, force=True)
+    host.unmount_drive()
+    host.send_file(Path("/content/x"))
+    assert drive.calls == [("mount", "/content/drive", True, True), ("unmount",)]
+    assert files.downloaded == ["/content/x"]
+    assert host.drive_mountpoint == Path("/content/drive")
+    assert host.workspace.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (NotImplementedError("no hostname"), "offers no Drive mount"),
+        (ValueError("Mountpoint must not contain a space."), "path with a space"),
+        (ValueError("Mountpoint must not be a symlink"), "is a link"),
+        (ValueError("Mountpoint must not already contain files"), "already contains files"),
+        (ValueError("mount failed"), "Drive did not mount: mount failed"),
+    ],
+)
+def test_colabs_refusals_become_sentences(error: Exception, words: str) -> None:
+    host, _, _ = _colab(error)
+    with pytest.raises(HostError, match=words) as caught:
+        host.mount_drive(Path("/content/drive"))
+    assert caught.value.hint
+
+
+def test_a_flush_that_failed_is_told() -> None:
+    host, _, _ = _colab(ValueError("flush_and_unmount failed"))
+    with pytest.raises(HostError, match="could not write out"):
+        host.unmount_drive()
+
+
+def test_colab_enterprise_has_no_mount(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERTEX_PRODUCT", "COLAB_ENTERPRISE")
+    host, _, _ = _colab()
+    assert (host.name, host.drive_mountpoint) == ("Colab Enterprise", None)
+
+
+def test_google_colab_is_missing_here() -> None:
+    with pytest.raises(ImportError):
+        ColabHost(FakeShell()).mount_drive(Path("x"))
+    with pytest.raises(ImportError):
+        ColabHost(FakeShell()).send_file(Path("x"))
+
+
+@pytest.mark.parametrize(("protocol", "fake"), [(ColabDrive, FakeColabDrive), (ColabFiles, FakeColabFiles)])
+def test_the_fakes_have_the_published_signatures(protocol: type[object], fake: type[object]) -> None:
+    for name, published in inspect.getmembers(protocol, inspect.isfunction):
+        if not name.startswith("_"):
+            theirs, ours = inspect.signature(published), inspect.signature(getattr(fake, name))
+            assert list(theirs.parameters.values()) == list(ours.parameters.values())
+
+
+def test_every_host_offers_every_call(tmp_path: Path) -> None:
+    wanted = {name for name in vars(_base.Host) if not name.startswith("_")} | set(_base.Host.__annotations__)
+    for host in (IPythonHost(), JupyterHost(None), VoilaHost(None), ColabHost(None), FakeHost(tmp_path)):
+        assert {name for name in wanted if not hasattr(host, name)} == set()

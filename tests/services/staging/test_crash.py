@@ -1,0 +1,240 @@
+"""Losing the process, the permission or the disk at the worst moment."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from colabpanel import plan, stage
+from colabpanel.errors import PathError, StorageError
+from colabpanel.services.staging.engine import stage_here
+from colabpanel.services.staging.models import Request, Skipped
+from colabpanel.services.staging.partial import Outcome, Partial
+from colabpanel.services.staging.publish import publish
+from tests.archives import TREE, add_file, make_zip, tree_of
+from tests.fakes import RecordingProgress
+
+FILES = {f"d{number % 7}/{number}.bin": bytes([number % 256]) * 2000 for number in range(3000)}
+
+
+def _start(source: Path, out: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "colabpanel", "stage", str(source), str(out), "--json"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def _kill_all(process: subprocess.Popen[bytes]) -> None:
+    family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+    for member in family:
+        member.send_signal(signal.SIGKILL)
+    process.communicate()
+    psutil.wait_procs(family, timeout=10)
+
+
+def _unpacked(partial: Path) -> int:
+    return sum(len(files) for _, _, files in os.walk(partial / "files"))
+
+
+@pytest.mark.parametrize("when", [1, 900, 2500])
+def test_kill_9_midway_then_again_finishes_right(tmp_path: Path, when: int) -> None:
+    source, out = make_zip(tmp_path / "a.zip", FILES), tmp_path / "out"
+    process = _start(source, out)
+    while _unpacked(tmp_path / "out.partial") < when:
+        assert process.poll() is None
+    _kill_all(process)
+    assert not out.exists()
+    assert plan(source, out).resumable
+    staged = stage(source, out)
+    assert (staged.status, staged.files) == ("ok", len(FILES))
+    assert tree_of(out) == FILES
+    assert sorted(os.listdir(tmp_path)) == ["a.zip", "out"]
+
+
+def test_killing_the_kernel_alone_leaves_no_orphan_at_work(tmp_path: Path) -> None:
+    source, out = make_zip(tmp_path / "a.zip", FILES), tmp_path / "out"
+    process = _start(source, out)
+    while _unpacked(tmp_path / "out.partial") < 10:
+        assert process.poll() is None
+    children = psutil.Process(process.pid).children()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+    assert stage(source, out).status == "ok"
+    assert tree_of(out) == FILES
+
+
+class _Interrupted(BaseException):
+    """Stands for a kill: nothing of ours catches it."""
+
+
+class _KillAt(RecordingProgress):
+    def __init__(self, moves: int) -> None:
+        super().__init__()
+        self.moves = moves
+
+    def advance(self, amount: int = 1) -> None:
+        if self.phases and self.phases[-1][1] == "Moving into place" and amount:
+            self.moves -= 1
+            if self.moves < 0:
+                raise _Interrupted
+
+
+@pytest.mark.parametrize("moves", [0, 1, 3, 4])
+def test_a_kill_while_files_are_moved_is_finished_later(tmp_path: Path, moves: int) -> None:
+    source, out = make_zip(tmp_path / "a.zip"), tmp_path / "out"
+    (out / "data").mkdir(parents=True)
+    (out / "own.txt").write_bytes(b"own")
+    (out / "data" / "a.txt").write_bytes(b"old")
+    request = Request(source=str(source), directory=str(out)).to_json()
+    with pytest.raises(_Interrupted):
+        stage_here(request, _KillAt(moves))
+    assert all(path.read_bytes() in {b"own", b"old", *TREE.values()} for path in out.rglob("*") if path.is_file())
+    staged = stage(source, out)
+    assert (staged.status, staged.files) == ("ok", 4)
+    assert tree_of(out) == {**TREE, "own.txt": b"own"}
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_an_outcome_survives_between_unpacking_and_moving(tmp_path: Path) -> None:
+    partial = Partial(tmp_path / "out", None)
+    partial.open(["id"], resume=True)
+    (partial.files / "x").write_bytes(b"x")
+    partial.begin_publishing(Outcome(1, 1, (Skipped("bad", "why"),)))
+    partial.close()
+    again = Partial(tmp_path / "out", None)
+    again.open(["id"], resume=True)
+    assert again.published == Outcome(1, 1, (Skipped("bad", "why"),))
+    publish(again, tmp_path / "out", "changed", RecordingProgress())
+    again.close()
+    assert tree_of(tmp_path / "out") == {"x": b"x"}
+    publish(again, tmp_path / "out", "changed", RecordingProgress())
+    assert tree_of(tmp_path / "out") == {"x": b"x"}
+
+
+def test_a_journal_line_cut_short_costs_one_batch(tmp_path: Path) -> None:
+    partial = Partial(tmp_path / "out", None)
+    partial.open(["id"], resume=True)
+    partial.note(1, 10)
+    partial.flush()
+    partial.close()
+    journal = partial.folder / "journal.jsonl"
+    with journal.open("ab") as stream:
+        stream.write(b'\n{"done": [[2, 2')
+    again = Partial(tmp_path / "out", None)
+    again.open(["id"], resume=True)
+    assert again.done == {1: 10}
+    again.note(3, 30)
+    again.flush()
+    again.close()
+    third = Partial(tmp_path / "out", None)
+    third.open(["id"], resume=True)
+    assert third.done == {1: 10, 3: 30}
+    third.close()
+
+
+def test_a_journal_of_nonsense_is_begun_afresh(tmp_path: Path) -> None:
+    folder = tmp_path / "out.partial"
+    (folder / "files").mkdir(parents=True)
+    (folder / "files" / "stray").touch()
+    (folder / "journal.jsonl").write_text('{"version": 99}\n')
+    assert stage(make_zip(tmp_path / "a.zip"), tmp_path / "out").status == "ok"
+    assert tree_of(tmp_path / "out") == TREE
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False, capture_output=True)
+    if mounted.returncode:
+        pytest.skip("tmpfs cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_disk_that_fills_up_midway_keeps_what_is_done(tmp_path: Path, small_disk: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        for number in range(30):
+            add_file(archive, f"{number}.bin", os.urandom(100_000))
+    out = small_disk / "out"
+    with pytest.raises(StorageError, match="disk is full") as caught:
+        stage(tmp_path / "a.tar.gz", out)
+    assert "goes on where it stopped" in caught.value.hint
+    assert not out.exists()
+    subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
+    assert stage(tmp_path / "a.tar.gz", out).status == "ok"
+    assert len(tree_of(out)) == 30
+
+
+def _as_nobody(request: dict[str, Any]) -> dict[str, str]:
+    """Stage in a forked process of another user, for root may do anything."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setuid(65534)
+        answer = {"message": "staged", "status": "ok"}
+        try:
+            stage_here(request, RecordingProgress())
+        except BaseException as error:  # noqa: BLE001 - told to the parent
+            answer = {"message": str(error), "status": getattr(error, "status", ""), "hint": getattr(error, "hint", "")}
+        os.write(writing, json.dumps(answer).encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading) as stream:
+        told: dict[str, str] = json.load(stream)
+    os.waitpid(child, 0)
+    return told
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="changes to another user")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("mode", "folder_mode", "words"),
+    [(0o600, 0o777, "You may not read"), (0o644, 0o755, "You may not write"), (0o644, 0o000, "You may not read")],
+)
+def test_without_permission_it_is_said(mode: int, folder_mode: int, words: str) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        base = Path(name)
+        source = make_zip(base / "a.zip")
+        source.chmod(mode)
+        base.chmod(folder_mode)
+        answer = _as_nobody(Request(source=str(source), directory=str(base / "out")).to_json())
+        assert words in answer["message"]
+        assert answer["status"] == "rejected"
+        assert answer["hint"]
+        assert os.listdir(base) == ["a.zip"]
+
+
+def test_a_target_that_turns_unwritable_is_told_from_a_bad_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_zip(tmp_path / "a.zip")
+    real = os.write
+    code = errno.EROFS
+
+    def write(handle: int, data: bytes) -> int:
+        if bytes(data[:5]) == b"alpha":
+            raise OSError(code, os.strerror(code))
+        return real(handle, data)
+
+    monkeypatch.setattr(os, "write", write)
+    request = Request(source=str(source), directory=str(tmp_path / "out")).to_json()
+    with pytest.raises(PathError, match="Read-only"):
+        stage_here(request, RecordingProgress())
+    code = errno.EIO
+    with pytest.raises(StorageError, match="Input/output"):
+        stage_here(request, RecordingProgress())
+    code = errno.ENAMETOOLONG
+    staged = stage_here(request, RecordingProgress())
+    assert staged["skipped"] == [("data/a.txt", "it cannot be written: File name too long")]
