@@ -36,7 +36,7 @@ def show(tabs: Sequence[str] | None = None, *, root: str | Path | None = None) -
     while _shown:
         _shown.pop().close()
     try:
-        from IPython.display import display  # noqa: PLC0415 - a plain Python process may lack it
+        from IPython.display import display
     except ImportError as error:
         panel.close()
         raise HostError("There is no notebook to show the panel in.", hint="Run: colabpanel serve") from error

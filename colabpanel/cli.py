@@ -59,11 +59,17 @@ def _staging_options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("source", metavar="SRC", help="a zip, tar, tar.gz, tar.bz2 or tar.xz archive")
     options.add_argument("directory", metavar="DST", help="the target folder")
-    options.add_argument("--include", action="append", default=[], metavar="PATTERN", help="only such files, as '*.jpg'")
+    options.add_argument(
+        "--include", action="append", default=[], metavar="PATTERN", help="only such files, as '*.jpg'"
+    )
     options.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="leave such files out")
     options.add_argument("--first-per-folder", type=int, metavar="N", help="only the first N files of each folder")
-    options.add_argument("--overwrite", choices=get_args(Overwrite), default="changed", help="files that are there already")
-    options.add_argument("--ask-password", action="store_true", help="ask for the password (or set COLABPANEL_PASSWORD)")
+    options.add_argument(
+        "--overwrite", choices=get_args(Overwrite), default="changed", help="files that are there already"
+    )
+    options.add_argument(
+        "--ask-password", action="store_true", help="ask for the password (or set COLABPANEL_PASSWORD)"
+    )
     options.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     return options
 
@@ -75,7 +81,9 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--theme", choices=("light", "dark"), default="light")
     serve.add_argument("--no-browser", action="store_true", help="only print the URL")
     serve.add_argument("--sample", action="store_true", help="put a small sample archive into the root")
-    serve.add_argument("--cull-after", type=int, default=600, metavar="SECONDS", help="end the kernel of a closed page after")
+    serve.add_argument(
+        "--cull-after", type=int, default=600, metavar="SECONDS", help="end the kernel of a closed page after"
+    )
     serve.add_argument("--json", action="store_true", help="print the URL as a JSON object")
     serve.set_defaults(run=_serve)
 
@@ -119,7 +127,7 @@ def _plan(parsed: argparse.Namespace) -> dict[str, Any]:
 
 
 def _serve(parsed: argparse.Namespace) -> dict[str, Any]:
-    from colabpanel.app.launcher import serve  # noqa: PLC0415 - Voila is loaded only where it is used
+    from colabpanel.app.launcher import serve
 
     def announce(url: str) -> None:
         print(json.dumps({"url": url}) if parsed.json else f"The dashboard is at {url}", flush=True)

@@ -16,8 +16,8 @@ from colabpanel.services.memory import Amount, usage
 from colabpanel.state import PanelState
 from colabpanel.tabs import TabEntry, registered_tabs
 from colabpanel.tabs._base import Tab, TabContext
-from colabpanel.widgets.basics import close_tree, escape, styled, stylesheet
 from colabpanel.widgets.attention import Attention, heartbeat
+from colabpanel.widgets.basics import close_tree, escape, styled, stylesheet
 from colabpanel.widgets.gauges import Gauge, GaugeStrip
 from colabpanel.widgets.messages import Message, MessageView
 from colabpanel.widgets.refresher import Refresher
@@ -76,7 +76,9 @@ class Panel:
 
     def _header(self) -> ipywidgets.HTML:
         version = ".".join(platform.python_version_tuple()[:2])
-        pills = "".join(f'<span class="cp-pill">{escape(text)}</span>' for text in (self.host.name, f"Python {version}"))
+        pills = "".join(
+            f'<span class="cp-pill">{escape(text)}</span>' for text in (self.host.name, f"Python {version}")
+        )
         return ipywidgets.HTML(f'<div class="cp-header"><span class="cp-name">colabpanel</span>{pills}</div>')
 
     def _heartbeat(self) -> list[ipywidgets.Widget]:
@@ -84,7 +86,7 @@ class Panel:
             return []
         try:
             return [heartbeat(self.attention.beat)]
-        except Exception:
+        except Exception:  # noqa: BLE001 - a panel without a heartbeat is still a panel
             _LOG.exception("The page's heartbeat is not available; gauges pause ten minutes after the last click")
             return []
 
@@ -114,7 +116,7 @@ class Panel:
         entry = self._entries[index]
         try:
             tab = entry.load()(self._context)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - other people's tabs may fail in any way
             _LOG.exception("The tab %s cannot be shown", entry.name)
             self.tab_bar.children[index].children = [_error_page(entry, error)]
             return

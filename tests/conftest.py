@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,8 +12,25 @@ import pytest
 from colabpanel.hosts import Host
 from colabpanel.jobs import JobRunner
 from colabpanel.panel import Panel
+from colabpanel.services import isolated
 from colabpanel.widgets.refresher import Refresher
 from tests.fakes import FakeClock, FakeHost, run_inline
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _measure_children() -> Iterator[None]:
+    """Let the child processes of services measure their coverage when we do; they see no site-packages."""
+    coverage = sys.modules.get("coverage")
+    if coverage is None or coverage.Coverage.current() is None:
+        yield
+        return
+    above = str(Path(str(coverage.__file__)).parents[1])
+    os.environ["COVERAGE_PROCESS_START"] = str(Path(__file__).parents[1] / "pyproject.toml")
+    boot = isolated._BOOT
+    start = f"import sys; sys.path.append({above!r}); import coverage; coverage.process_startup(); sys.path.pop(); "
+    isolated._BOOT = start + boot
+    yield
+    isolated._BOOT = boot
 
 
 @pytest.fixture(autouse=True)

@@ -58,7 +58,7 @@ class RecordingProgress(Progress):
         self.advance(0)
 
     def advance(self, amount: int = 1) -> None:
-        from colabpanel.errors import JobCancelledError  # noqa: PLC0415 - keeps the fakes importable alone
+        from colabpanel.errors import JobCancelledError
 
         self.done += amount
         if self._cancel_after is not None and self.done >= self._cancel_after:
@@ -90,7 +90,7 @@ class FakeHost:
         future: Future[T] = Future()
         try:
             future.set_result(function())
-        except Exception as error:  # noqa: BLE001 - as a real host does
+        except Exception as error:
             future.set_exception(error)
         return future
 
@@ -127,9 +127,9 @@ class FakeColabDrive:
     def mount(
         self,
         mountpoint: str,
-        force_remount: bool = False,  # noqa: FBT001, FBT002 - as published
+        force_remount: bool = False,
         timeout_ms: int = 120000,
-        readonly: bool = False,  # noqa: FBT001, FBT002 - as published
+        readonly: bool = False,
     ) -> None:
         self.calls.append(("mount", mountpoint, force_remount, readonly))
         if self.error:

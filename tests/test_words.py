@@ -47,7 +47,8 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(5, "just now"), (330, "5 min ago"), (7300, "2 h ago"), (100_000, "1 day ago"), (200_000, "2 days ago")]
+    ("seconds", "text"),
+    [(5, "just now"), (330, "5 min ago"), (7300, "2 h ago"), (100_000, "1 day ago"), (200_000, "2 days ago")],
 )
 def test_ages(seconds: float, text: str) -> None:
     assert words.age(seconds) == text

@@ -11,7 +11,7 @@ import webbrowser
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from colabpanel.app.sample import write_sample
 from colabpanel.errors import HostError, InputError, PathError
@@ -81,11 +81,13 @@ def _free_port(ip: str, port: int) -> int:
             probe.bind((ip, port))
             return int(probe.getsockname()[1])
     except (OSError, OverflowError) as error:
-        raise InputError(f"Port {port} of {ip} cannot be used: {error}.", hint="Leave out --port to take a free one.") from error
+        raise InputError(
+            f"Port {port} of {ip} cannot be used: {error}.", hint="Leave out --port to take a free one."
+        ) from error
 
 
 def _config(ip: str, port: int, token: str, theme: str, cull_after: int) -> Any:
-    from traitlets.config import Config  # noqa: PLC0415 - comes with Voila
+    from traitlets.config import Config
 
     return Config(
         {
@@ -118,13 +120,13 @@ def _config(ip: str, port: int, token: str, theme: str, cull_after: int) -> Any:
 
 def _dashboard_class() -> Any:
     try:
-        from voila.app import Voila  # noqa: PLC0415 - heavy, and only for this command
+        from voila.app import Voila
     except ImportError as error:
         raise HostError("Voila is not installed.", hint="Run: pip install voila") from error
 
-    class Dashboard(Voila):  # type: ignore[misc]  # Voila is not typed
+    class Dashboard(Voila):
         listening: Callable[[], None]
-        config_file_paths: list[str] = []  # the user's own Voila settings could open what must stay closed
+        config_file_paths: ClassVar[list[str]] = []  # the user's own Voila settings could open what must stay closed
 
         def launch_browser(self) -> None:
             """Say that the server listens: Voila calls this right after it does."""
@@ -134,8 +136,8 @@ def _dashboard_class() -> Any:
 
 
 def _kernel_spec_manager_class() -> Any:
-    from ipykernel.kernelspec import RESOURCES, get_kernel_dict  # noqa: PLC0415 - comes with Voila
-    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager  # noqa: PLC0415
+    from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
     class OwnInterpreter(KernelSpecManager):
         """Starts this very Python, whatever kernel the user has registered as ``python3``."""
@@ -150,7 +152,9 @@ def _open(url: str) -> None:
     """Open the URL through a private file, for other users can read the arguments of a browser."""
     handle, name = tempfile.mkstemp(suffix=".html", prefix="colabpanel-")
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(f'<meta http-equiv="refresh" content="0; url={escape(url)}"><a href="{escape(url)}">Open colabpanel</a>')
+        stream.write(
+            f'<meta http-equiv="refresh" content="0; url={escape(url)}"><a href="{escape(url)}">Open colabpanel</a>'
+        )
     try:
         webbrowser.open(Path(name).as_uri())
     except webbrowser.Error as error:

@@ -18,7 +18,7 @@ _DATE = (2026, 1, 1, 0, 0, 0)
 
 
 def write_sample(folder: Path) -> Path:
-    """Write ``sample-images.zip`` into a folder, unless it is there: 120 small images in three classes, and their labels."""
+    """Write ``sample-images.zip`` into a folder, unless it is there: 120 images in three classes, and labels."""
     path = folder / _NAME
     if path.exists():
         return path

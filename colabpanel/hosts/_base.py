@@ -183,9 +183,7 @@ class IPythonHost:
 
     def send_file(self, path: Path) -> None:
         """Refuse: this host has no browser."""
-        raise HostError(
-            f"{self.name} has no browser to hand {path.name} to.", hint="Open colabpanel in a notebook."
-        )
+        raise HostError(f"{self.name} has no browser to hand {path.name} to.", hint="Open colabpanel in a notebook.")
 
 
 def _fulfil(future: Future[T], function: Callable[[], T]) -> None:

@@ -15,9 +15,9 @@ __all__ = ["detect"]
 def _shell() -> Any:
     if "IPython" not in sys.modules:
         return None
-    from IPython import get_ipython  # noqa: PLC0415 - loaded only where IPython already is
+    from IPython import get_ipython
 
-    return get_ipython()  # type: ignore[no-untyped-call]  # not typed on IPython 7
+    return get_ipython()
 
 
 def _on_colab() -> bool:
@@ -35,13 +35,13 @@ def detect() -> Host:
     if getattr(shell, "kernel", None) is None:
         return IPythonHost(shell)
     if _behind_voila():
-        from colabpanel.hosts.voila import VoilaHost  # noqa: PLC0415 - one host is loaded, not all
+        from colabpanel.hosts.voila import VoilaHost
 
         return VoilaHost(shell)
     if _on_colab():
-        from colabpanel.hosts.colab import ColabHost  # noqa: PLC0415
+        from colabpanel.hosts.colab import ColabHost
 
         return ColabHost(shell)
-    from colabpanel.hosts.jupyter import JupyterHost  # noqa: PLC0415
+    from colabpanel.hosts.jupyter import JupyterHost
 
     return JupyterHost(shell)

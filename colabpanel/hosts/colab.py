@@ -20,7 +20,11 @@ class ColabDrive(Protocol):
     """The part of ``google.colab.drive`` that is used, as published in April 2026."""
 
     def mount(
-        self, mountpoint: str, force_remount: bool = False, timeout_ms: int = 120000, readonly: bool = False
+        self,
+        mountpoint: str,
+        force_remount: bool = False,  # noqa: FBT001, FBT002 - as published
+        timeout_ms: int = 120000,
+        readonly: bool = False,  # noqa: FBT001, FBT002 - as published
     ) -> None: ...
     def flush_and_unmount(self, timeout_ms: int = 86400000) -> None: ...
 
@@ -32,13 +36,13 @@ class ColabFiles(Protocol):
 
 
 def _import_drive() -> ColabDrive:
-    from google.colab import drive  # type: ignore[import-not-found]  # noqa: PLC0415 - exists on Colab only
+    from google.colab import drive  # type: ignore[import-not-found]
 
     return cast("ColabDrive", drive)
 
 
 def _import_files() -> ColabFiles:
-    from google.colab import files  # type: ignore[import-not-found]  # noqa: PLC0415 - exists on Colab only
+    from google.colab import files
 
     return cast("ColabFiles", files)
 
@@ -53,7 +57,7 @@ class ColabHost(IPythonHost):
     """
 
     name = "Google Colab"
-    drive_mountpoint = Path("/content/drive")
+    drive_mountpoint: Path | None = Path("/content/drive")
     custom_widgets = False
 
     def __init__(
@@ -77,9 +81,7 @@ class ColabHost(IPythonHost):
     def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
         """Mount Google Drive; the user is asked for consent in the page."""
         try:
-            self._drive().mount(
-                str(mountpoint), force_remount=force, timeout_ms=_MOUNT_TIMEOUT_MS, readonly=readonly
-            )
+            self._drive().mount(str(mountpoint), force_remount=force, timeout_ms=_MOUNT_TIMEOUT_MS, readonly=readonly)
         except NotImplementedError as error:
             raise HostError(
                 f"{self.name} offers no Drive mount here.", hint="Use a Colab runtime started from the Colab page."

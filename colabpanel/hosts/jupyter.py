@@ -32,7 +32,7 @@ class JupyterHost(IPythonHost):
 
     def send_file(self, path: Path) -> None:
         """Show a link to the file; it must lie below the notebook's folder."""
-        from IPython.display import HTML, display  # noqa: PLC0415 - only where a notebook is
+        from IPython.display import HTML, display
 
         try:
             relative = path.resolve().relative_to(Path.cwd())
@@ -41,7 +41,11 @@ class JupyterHost(IPythonHost):
                 f"{path.name} lies outside the notebook's folder, so the browser cannot reach it.",
                 hint=f"Copy it into {Path.cwd()} first.",
             ) from None
-        display(HTML(f'<a href="files/{quote(relative.as_posix())}" download>{quote(path.name)}</a>'))
+        display(
+            HTML(  # type: ignore[no-untyped-call]  # not typed
+                f'<a href="files/{quote(relative.as_posix())}" download>{quote(path.name)}</a>'
+            )
+        )
 
 
 def _front_end_name() -> str:

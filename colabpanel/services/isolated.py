@@ -199,7 +199,9 @@ class _ChildProgress(Progress):
     def beat(self) -> None:
         with self._lock:
             keys = ("phase", "done", "total", "description", "unit")
-            self._send(dict(zip(keys, (self._phase, self._done, self._total, self._description, self._unit), strict=True)))
+            self._send(
+                dict(zip(keys, (self._phase, self._done, self._total, self._description, self._unit), strict=True))
+            )
 
     def end(self, message: dict[str, Any]) -> None:
         """Tell the outcome, after the last figures of progress."""

@@ -38,7 +38,9 @@ def resolve_inside(root: Path | str | None, path: Path | str) -> Path:
     base = Path(os.path.realpath(root))
     real = Path(os.path.realpath(base / expanded))
     if real != base and base not in real.parents:
-        raise OutsideRootError(f"{text} lies outside the folder that this panel may touch.", hint=f"Choose a path inside {base}.")
+        raise OutsideRootError(
+            f"{text} lies outside the folder that this panel may touch.", hint=f"Choose a path inside {base}."
+        )
     return real
 
 

@@ -104,7 +104,7 @@ class Tab(ABC):
         work: Callable[Concatenate[Progress, P], T],
         *args: P.args,
         **kwargs: P.kwargs,
-    ) -> None:
+    ) -> Job[T]:
         """Run long work in the background and show it; ``say`` turns its result into a message.
 
         Raises:
@@ -114,6 +114,7 @@ class Tab(ABC):
             raise JobBusyError("This is still running.", hint="Wait until it ends, or cancel it.")
         job = self.context.runner.submit(type(self).__name__, work, *args, **kwargs)
         view.follow(job, lambda ended: _ending(ended, say))
+        return job
 
     def in_background(self, name: str, work: Callable[[Progress], T], then: Callable[[T], None]) -> None:
         """Run short work off this thread, then ``then(result)`` under the lock of the views.
@@ -143,6 +144,7 @@ class Tab(ABC):
         otherwise: Callable[[BaseException], None],
     ) -> None:
         """Run short work off this thread, then one of two functions, under the lock of the views."""
+
         def ended(job: Job[T]) -> None:
             error = job.exception()
             with self.context.refresher.lock:

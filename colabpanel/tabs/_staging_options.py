@@ -27,7 +27,9 @@ class StagingOptions(ipywidgets.VBox):
         self.exclude = _text("Leave out", "Patterns such as *.txt")
         self.first = _text("Sample", "Only the first so many files of each folder")
         self.overwrite = ipywidgets.Dropdown(description="Existing", options=_OVERWRITE)
-        self._password = ipywidgets.Password(description="Password", placeholder="Of an encrypted zip", continuous_update=False)
+        self._password = ipywidgets.Password(
+            description="Password", placeholder="Of an encrypted zip", continuous_update=False
+        )
         self._fields = [self.include, self.exclude, self.first, self.overwrite, self._password]
         self._box = ipywidgets.VBox(self._fields)
         self._box.layout.display = "none"

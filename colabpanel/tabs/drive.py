@@ -28,8 +28,12 @@ class DriveTab(Tab):
         return [content]
 
     def _mount_card(self) -> ipywidgets.Widget:
-        self.mount_button = button("Mount Drive", tooltip="Ask for consent and mount Google Drive", icon="plug", kind="primary")
-        self.unmount_button = button("Unmount", tooltip="Write out what is pending, then unmount", icon="eject", kind="danger")
+        self.mount_button = button(
+            "Mount Drive", tooltip="Ask for consent and mount Google Drive", icon="plug", kind="primary"
+        )
+        self.unmount_button = button(
+            "Unmount", tooltip="Write out what is pending, then unmount", icon="eject", kind="danger"
+        )
         self.readonly = styled(ipywidgets.Checkbox(description="Read only", indent=False), "cp-check")
         self.readonly.observe(lambda _: self._show_code(), names="value")
         self.jobs = self.job_view(self.mount_button, self.unmount_button, self.code)
@@ -47,7 +51,9 @@ class DriveTab(Tab):
         self.folder = PathPicker("Folder", self.browse, folders_only=True, root=self.context.host.root)
         self.folder.start_folder = str(self.context.host.workspace)
         self.folder.observe(lambda _: self._show_code(), names="path")
-        self.use_button = button("Use this folder", tooltip="Start from this folder when choosing files", icon="check", kind="primary")
+        self.use_button = button(
+            "Use this folder", tooltip="Start from this folder when choosing files", icon="check", kind="primary"
+        )
         self.jobs = self.job_view(self.use_button, self.code)
         self.on_click(self.use_button, self.use_folder)
         return card(
@@ -60,11 +66,17 @@ class DriveTab(Tab):
 
     def mount(self) -> None:
         """Mount Drive through the host."""
-        self.start_job(self.jobs, self._mounted, lambda progress: mount_drive(readonly=self.readonly.value, host=self.context.host, progress=progress))
+        self.start_job(
+            self.jobs,
+            self._mounted,
+            lambda progress: mount_drive(readonly=self.readonly.value, host=self.context.host, progress=progress),
+        )
 
     def unmount(self) -> None:
         """Unmount Drive through the host."""
-        self.start_job(self.jobs, self._unmounted, lambda progress: unmount_drive(host=self.context.host, progress=progress))
+        self.start_job(
+            self.jobs, self._unmounted, lambda progress: unmount_drive(host=self.context.host, progress=progress)
+        )
 
     def use_folder(self) -> None:
         """Let the chosen folder serve as Drive."""
@@ -75,7 +87,9 @@ class DriveTab(Tab):
 
     def _mounted(self, drive: DriveFolder) -> Message:
         self._show_drive(drive)
-        return Message("ok", f"Drive is mounted: your files are in {drive.root}.", "Stage an archive from it in Data staging.")
+        return Message(
+            "ok", f"Drive is mounted: your files are in {drive.root}.", "Stage an archive from it in Data staging."
+        )
 
     def _unmounted(self, _: None) -> Message:
         self._show_drive(None)

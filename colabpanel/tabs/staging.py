@@ -8,7 +8,16 @@ import ipywidgets
 
 from colabpanel.errors import InputError
 from colabpanel.services.paths import enter_folder
-from colabpanel.services.staging import History, HistoryEntry, Plan, StagedData, discard, plan, stage_and_record, summary
+from colabpanel.services.staging import (
+    History,
+    HistoryEntry,
+    Plan,
+    StagedData,
+    discard,
+    plan,
+    stage_and_record,
+    summary,
+)
 from colabpanel.tabs._base import Tab, card, error_message
 from colabpanel.tabs._staging_options import StagingOptions
 from colabpanel.tabs._staging_words import code_for, plan_facts, recent_row, skipped_list
@@ -30,6 +39,7 @@ class StagingTab(Tab):
         self._history = History(self.context.host.state_dir)
         self._planned = 0
         self._suggested = ""
+        self._resumable: dict[str, HistoryEntry] = {}
         cards = [self._form(), self._recent()]
         self._watch()
         self._show_code()
@@ -39,14 +49,20 @@ class StagingTab(Tab):
     def _form(self) -> ipywidgets.Widget:
         root = self.context.host.root
         self.source = PathPicker("From", self.browse, root=root, placeholder="An archive on Drive or on disk")
-        self.target = PathPicker("To", self.browse, folders_only=True, root=root, placeholder="A folder on fast local disk")
+        self.target = PathPicker(
+            "To", self.browse, folders_only=True, root=root, placeholder="A folder on fast local disk"
+        )
         self.target.start_folder = str(self.context.host.workspace)
         self.options = StagingOptions()
         self.plan_view = ipywidgets.HTML()
         self.plan_message = MessageView()
         self.code = CodeView()
-        self.stage_button = button("Stage data", tooltip="Unpack the archive into the folder", icon="play", kind="primary")
-        self.work_button = button("Work here", tooltip="Make the target the working folder of the notebook", icon="terminal")
+        self.stage_button = button(
+            "Stage data", tooltip="Unpack the archive into the folder", icon="play", kind="primary"
+        )
+        self.work_button = button(
+            "Work here", tooltip="Make the target the working folder of the notebook", icon="terminal"
+        )
         extras = [] if self.context.host.is_served else [self.work_button]
         self.jobs = self.job_view(self.stage_button, *extras)
         self.on_click(self.stage_button, self.stage)
@@ -63,12 +79,23 @@ class StagingTab(Tab):
         )
 
     def _recent(self) -> ipywidgets.Widget:
-        columns = [Column("Archive"), Column("Into"), Column("Files", is_number=True), Column("Size", is_number=True), Column("When"), Column("State")]
-        self.recent = DataTable("Recent stagings", columns, empty="Nothing staged yet. Choose an archive above and press Stage data.")
+        columns = [
+            Column("Archive"),
+            Column("Into"),
+            Column("Files", is_number=True),
+            Column("Size", is_number=True),
+            Column("When"),
+            Column("State"),
+        ]
+        self.recent = DataTable(
+            "Recent stagings", columns, empty="Nothing staged yet. Choose an archive above and press Stage data."
+        )
         self.unfinished = styled(ipywidgets.Dropdown(description="Unfinished"), "cp-field")
         self.resume_button = button("Resume", tooltip="Go on where it stopped", icon="play")
         self.discard_button = button("Discard", tooltip="Delete what was unpacked so far", icon="trash", kind="danger")
-        self.unfinished_row = styled(ipywidgets.HBox([self.unfinished, self.resume_button, self.discard_button]), "cp-row")
+        self.unfinished_row = styled(
+            ipywidgets.HBox([self.unfinished, self.resume_button, self.discard_button]), "cp-row"
+        )
         self.on_click(self.resume_button, self.resume)
         self.on_click(self.discard_button, self.discard)
         return card("Recent", self.unfinished_row, self.recent)
@@ -98,7 +125,11 @@ class StagingTab(Tab):
         self._plan()
 
     def _show_code(self) -> None:
-        self.code.show(code_for(self.source.path, self.target.path, self.options.chosen(), has_password=bool(self.options.password)))
+        self.code.show(
+            code_for(
+                self.source.path, self.target.path, self.options.chosen(), has_password=bool(self.options.password)
+            )
+        )
 
     def _plan(self) -> None:
         """Plan in the background; a plan that was overtaken by a later change is dropped."""
@@ -121,7 +152,9 @@ class StagingTab(Tab):
 
         self.run_then(
             "plan",
-            lambda progress: plan(source, directory, password=password, root=self.context.host.root, progress=progress, **chosen),
+            lambda progress: plan(
+                source, directory, password=password, root=self.context.host.root, progress=progress, **chosen
+            ),
             show,
             fail,
         )
@@ -133,7 +166,9 @@ class StagingTab(Tab):
         elif found.skipped:
             count = len(found.skipped)
             sentence = "1 member would be skipped." if count == 1 else f"{count:,} members would be skipped."
-            self.plan_message.show(Message("warning", sentence, details=skipped_list(found.skipped), details_title="Which, and why"))
+            self.plan_message.show(
+                Message("warning", sentence, details=skipped_list(found.skipped), details_title="Which, and why")
+            )
 
     def stage(self) -> None:
         """Stage what the form says."""
@@ -145,7 +180,7 @@ class StagingTab(Tab):
 
     def _start(self, source: str, directory: str, options: dict[str, object]) -> None:
         self.plan_message.clear()
-        self.start_job(
+        job = self.start_job(
             self.jobs,
             self._staged,
             stage_and_record,
@@ -156,13 +191,7 @@ class StagingTab(Tab):
             root=self.context.host.root,
             **options,
         )
-        job = self.jobs.job
-        if job is not None:
-            job.add_done_callback(lambda _: self._job_ended())
-
-    def _job_ended(self) -> None:
-        with self.context.refresher.lock:
-            self.refresh_recent()
+        job.add_done_callback(lambda _: self.refresh_recent())
 
     def _staged(self, staged: StagedData) -> Message:
         self.plan_view.value = ""
@@ -191,18 +220,28 @@ class StagingTab(Tab):
         self.source.suggest([entry.source for entry in entries])
         self.target.suggest([entry.directory for entry in entries])
         self._resumable = {entry.key: entry for entry in entries if entry.resumable}
-        titles = [(sendable(f"{Path(entry.source).name} into {entry.directory}"), key) for key, entry in self._resumable.items()]
+        titles = [
+            (sendable(f"{Path(entry.source).name} into {entry.directory}"), key)
+            for key, entry in self._resumable.items()
+        ]
         self.unfinished.options = titles
+        self.unfinished.value = titles[0][1] if titles else None
         self.unfinished_row.layout.display = None if titles else "none"
 
     def resume(self) -> None:
         """Go on with the chosen unfinished staging."""
-        entry = self._resumable[self.unfinished.value]
+        entry = self._unfinished_entry()
         self._start(entry.source, entry.directory, dict(entry.options))
+
+    def _unfinished_entry(self) -> HistoryEntry:
+        entry = self._resumable.get(self.unfinished.value)
+        if entry is None:
+            raise InputError("No unfinished staging is chosen.")
+        return entry
 
     def discard(self) -> None:
         """Delete what the chosen unfinished staging left, and forget it."""
-        entry = self._resumable[self.unfinished.value]
+        entry = self._unfinished_entry()
         if self.jobs.busy:
             raise InputError("A staging is running.", hint="Wait until it ends, or cancel it.")
 
@@ -213,6 +252,8 @@ class StagingTab(Tab):
 
         def done(directory: str) -> None:
             self.refresh_recent()
-            self.notice.show(Message("ok", f"Discarded what was unpacked for {directory}; the folder itself is as it was."))
+            self.notice.show(
+                Message("ok", f"Discarded what was unpacked for {directory}; the folder itself is as it was.")
+            )
 
         self.in_background("discard", work, done)

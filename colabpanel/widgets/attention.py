@@ -69,10 +69,10 @@ class Attention:
 
 def heartbeat(on_beat: Callable[..., None]) -> ipywidgets.Widget:
     """Return a hidden widget that calls back every five seconds while the page is visible."""
-    import anywidget  # noqa: PLC0415 - loaded only where the front end takes custom widgets
-    import traitlets  # noqa: PLC0415
+    import anywidget
+    import traitlets
 
-    class Heartbeat(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget is loosely typed
+    class Heartbeat(anywidget.AnyWidget):
         _esm = _BEAT_MODULE
         beats = traitlets.Int(0).tag(sync=True)
 

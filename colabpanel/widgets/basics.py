@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 
 import ipywidgets
 
-__all__ = ["button", "close_tree", "copy_button", "escape", "label_only_for_readers", "sendable", "styled", "stylesheet"]
+__all__ = [
+    "button",
+    "close_tree",
+    "copy_button",
+    "escape",
+    "label_only_for_readers",
+    "sendable",
+    "styled",
+    "stylesheet",
+]
 
 W = TypeVar("W", bound=ipywidgets.DOMWidget)
 
@@ -30,7 +39,9 @@ def sendable(text: str) -> str:
 def escape(text: object) -> str:
     """Return foreign text safe to put into HTML; what cannot be sent or seen becomes a mark."""
     letters = sendable(str(text))
-    visible = "".join(letter if letter >= " " or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in letters)
+    visible = "".join(
+        letter if letter >= " " or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in letters
+    )
     return html.escape(visible, quote=True)
 
 
@@ -56,7 +67,8 @@ def label_only_for_readers(widget: W, label: str) -> W:
 
 def copy_button(caption: str, text: str) -> str:
     """Return the HTML of a button that copies text in the browser, without the kernel."""
-    return f'<button type="button" class="cp-copy" data-text="{escape(text)}" onclick="{escape(_COPY)}">{escape(caption)}</button>'
+    attributes = f'type="button" class="cp-copy" data-text="{escape(text)}" onclick="{escape(_COPY)}"'
+    return f"<button {attributes}>{escape(caption)}</button>"
 
 
 def stylesheet() -> ipywidgets.HTML:

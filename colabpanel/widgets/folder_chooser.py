@@ -44,7 +44,7 @@ class FolderListing(Protocol):
     def complete(self) -> bool: ...
 
 
-class FolderChooser(FileChooser):  # type: ignore[misc]  # ipyfilechooser is not typed
+class FolderChooser(FileChooser):
     """A dialog to choose a file, or a folder.
 
     Args:
@@ -55,6 +55,8 @@ class FolderChooser(FileChooser):  # type: ignore[misc]  # ipyfilechooser is not
         root: The top of what may be browsed, or None.
     """
 
+    children: Sequence[ipywidgets.Widget]
+
     def __init__(
         self, ask: Callable[[str, str], None], choose: Callable[[str], None], *, folders_only: bool, root: Path | None
     ) -> None:
@@ -62,7 +64,12 @@ class FolderChooser(FileChooser):  # type: ignore[misc]  # ipyfilechooser is not
         self._folder, self._entries = "", ()  # type: str, Sequence[FolderEntry]
         self._note = styled(ipywidgets.HTML(), "cp-note")
         noun = "folder" if folders_only else "file"
-        super().__init__(path=os.sep, select_desc=f"Choose this {noun}", change_desc=f"Choose this {noun}", layout=ipywidgets.Layout())
+        super().__init__(
+            path=os.sep,
+            select_desc=f"Choose this {noun}",
+            change_desc=f"Choose this {noun}",
+            layout=ipywidgets.Layout(),
+        )
         self._wants_folder = folders_only
         self._select.layout.width = self._cancel.layout.width = "auto"
         self._filename.placeholder = "Part of the name"

@@ -78,7 +78,8 @@ def _curve(past: Sequence[float]) -> str:
     step = _WIDTH / (_HISTORY - 1)
     start = _WIDTH - step * (len(past) - 1)
     points = " ".join(
-        f"{start + step * index:.1f},{_HEIGHT - 2 - min(value, 1) * (_HEIGHT - 4):.1f}" for index, value in enumerate(past)
+        f"{start + step * index:.1f},{_HEIGHT - 2 - min(value, 1) * (_HEIGHT - 4):.1f}"
+        for index, value in enumerate(past)
     )
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" aria-hidden="true">'

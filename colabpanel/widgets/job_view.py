@@ -51,22 +51,24 @@ class JobView(ipywidgets.VBox):
         self.job, self._finish = job, finish
         self.message.clear()
         self._set_running(running=True)
-        self.update()
+        self._draw(job.snapshot())
 
     def update(self) -> None:
         """Copy the job's state into the view; called by the refresher."""
         job = self.job
         if job is None:
             return
-        snapshot = job.snapshot()
         if not job.done():
-            self.bar.value, self.figures.value = _bar(snapshot), f"<span>{escape(describe(snapshot))}</span>"
-            self.cancel_button.disabled = snapshot.cancelling
+            self._draw(job.snapshot())
             return
         self.job = None
         self._set_running(running=False)
         assert self._finish is not None
         self.message.show(self._finish(job))
+
+    def _draw(self, snapshot: JobSnapshot) -> None:
+        self.bar.value, self.figures.value = _bar(snapshot), f"<span>{escape(describe(snapshot))}</span>"
+        self.cancel_button.disabled = snapshot.cancelling
 
     def _set_running(self, *, running: bool) -> None:
         self.primary.disabled = running

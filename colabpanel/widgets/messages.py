@@ -73,6 +73,6 @@ class CodeView(ipywidgets.HTML):
         """Offer this code."""
         code = "\n".join(lines)
         self.value = (
-            f'{copy_button("Copy as Python", code)}'
+            f"{copy_button('Copy as Python', code)}"
             f'<details><summary>Show code</summary><pre tabindex="0">{escape(code)}</pre></details>'
         )

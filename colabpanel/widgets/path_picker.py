@@ -33,6 +33,7 @@ class PathPicker(ipywidgets.VBox):
     """
 
     path = traitlets.Unicode("")
+    children: Sequence[ipywidgets.Widget]
 
     def __init__(
         self, label: str, browse: Browse, *, folders_only: bool = False, root: Path | None = None, placeholder: str = ""
@@ -65,7 +66,7 @@ class PathPicker(ipywidgets.VBox):
     def _open(self, _: object) -> None:
         if self.chooser is None:
             self.chooser = FolderChooser(self._ask, self._choose, folders_only=self._folders_only, root=self._root)
-            self.children = [*self.children, self.chooser]
+            self.children = [self.children[0], self.chooser]
         self.chooser.browse(self.path or self.start_folder)
 
     def _choose(self, path: str) -> None:

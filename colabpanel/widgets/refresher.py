@@ -60,7 +60,7 @@ class Refresher:
                 self._calls[function] = (seconds, now)
                 try:
                     function()
-                except Exception:
+                except Exception:  # noqa: BLE001 - one view must not stop the others
                     _LOG.exception("A view could not be refreshed")
                     self._calls.pop(function, None)
 

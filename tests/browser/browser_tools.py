@@ -53,9 +53,7 @@ def chromium() -> Iterator[Browser]:
     """Run a headless Chromium until the block ends."""
     expect.set_options(timeout=EXPECT_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, headless=True, args=_ARGUMENTS
-        )
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=_ARGUMENTS)
         try:
             yield browser
         finally:

@@ -99,9 +99,7 @@ def _family(pid: int) -> list[psutil.Process]:
 
 
 @contextmanager
-def running(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path
-) -> Iterator[ServerProcess]:
+def running(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> Iterator[ServerProcess]:
     """Run a command until the block ends.
 
     Args:
@@ -114,7 +112,7 @@ def running(
         The running process.
     """
     with log.open("wb") as sink:
-        popen = subprocess.Popen(  # noqa: S603 - the tests' own command lines
+        popen = subprocess.Popen(
             list(argv),
             cwd=cwd,
             env=dict(env),

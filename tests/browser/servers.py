@@ -58,14 +58,14 @@ class Server:
         suffix = f"?{urlencode(fields)}" if fields else ""
         return f"{self.url}/{quote(path)}{suffix}"
 
-    def request(self, path: str, *, method: str = "GET") -> Any:  # noqa: ANN401 - JSON
+    def request(self, path: str, *, method: str = "GET") -> Any:
         """Call the REST interface and return the decoded JSON, None if empty.
 
         Raises:
             URLError: The server is not there or refuses.
         """
         headers = {"Authorization": f"token {self.token}"}
-        request = Request(f"{self.url}/{quote(path)}", method=method, headers=headers)  # noqa: S310
+        request = Request(f"{self.url}/{quote(path)}", method=method, headers=headers)
         with _OPENER.open(request, timeout=_REQUEST_SECONDS) as response:
             body = response.read()
         return json.loads(body) if body else None

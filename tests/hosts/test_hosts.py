@@ -20,7 +20,14 @@ from tests.fakes import FakeColabDrive, FakeColabFiles, FakeHost, FakeShell
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("COLAB_RELEASE_TAG", "SERVER_SOFTWARE", "VOILA_PREHEAT", "COLABPANEL_ROOT", "VSCODE_PID", "VERTEX_PRODUCT"):
+    for name in (
+        "COLAB_RELEASE_TAG",
+        "SERVER_SOFTWARE",
+        "VOILA_PREHEAT",
+        "COLABPANEL_ROOT",
+        "VSCODE_PID",
+        "VERTEX_PRODUCT",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -36,9 +43,9 @@ def test_plain_python_is_a_host_too() -> None:
     assert host.namespace() == {}
     assert host.on_main_thread(lambda: 5).result() == 5
     host.on_cell(lambda: None, lambda: None)()
-    for call in (lambda: host.mount_drive(Path("x")), host.unmount_drive, lambda: host.send_file(Path("x"))):
+    for name, arguments in (("mount_drive", (Path("x"),)), ("unmount_drive", ()), ("send_file", (Path("x"),))):
         with pytest.raises(HostError):
-            call()
+            getattr(host, name)(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +88,7 @@ def test_on_the_main_thread_or_once_no_cell_runs() -> None:
     _in_thread(ask)
     assert not futures[0].done()
     futures[2].cancel()
-    shell.kernel.io_loop.run()  # type: ignore[attr-defined]  # the fake's loop
+    shell.kernel.io_loop.run()
     assert futures[0].result() is threading.main_thread()
     with pytest.raises(ZeroDivisionError):
         futures[1].result()
@@ -188,7 +195,8 @@ def test_a_flush_that_failed_is_told() -> None:
 def test_colab_enterprise_has_no_mount(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VERTEX_PRODUCT", "COLAB_ENTERPRISE")
     host, _, _ = _colab()
-    assert (host.name, host.drive_mountpoint) == ("Colab Enterprise", None)
+    assert host.name == "Colab Enterprise"
+    assert host.drive_mountpoint is None
 
 
 def test_google_colab_is_missing_here() -> None:

@@ -50,10 +50,10 @@ def test_a_mountpoint_outside_of_the_root_is_refused(tmp_path: Path) -> None:
     assert not host.mounted
 
 
-def test_waiting_for_the_main_thread_can_be_cancelled(tmp_path: Path) -> None:
+def test_waiting_for_the_main_thread_can_be_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = FakeHost(tmp_path, drive_mountpoint=tmp_path / "drive")
     waiting: Future[None] = Future()
-    host.on_main_thread = lambda function: waiting  # type: ignore[method-assign, assignment, misc]
+    monkeypatch.setattr(host, "on_main_thread", lambda function: waiting)
     with pytest.raises(JobCancelledError):
         mount_drive(host=host, progress=_CancelSoon())
     assert waiting.cancelled()
@@ -69,11 +69,11 @@ class _CancelSoon(RecordingProgress):
                 raise JobCancelledError
 
 
-def test_a_timeout_inside_the_mount_is_not_taken_for_waiting(tmp_path: Path) -> None:
+def test_a_timeout_inside_the_mount_is_not_taken_for_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = FakeHost(tmp_path, drive_mountpoint=tmp_path / "drive")
     failed: Future[None] = Future()
     failed.set_exception(TimeoutError("slow"))
-    host.on_main_thread = lambda function: failed  # type: ignore[method-assign, assignment, misc]
+    monkeypatch.setattr(host, "on_main_thread", lambda function: failed)
     with pytest.raises(TimeoutError, match="slow"):
         mount_drive(host=host)
 

@@ -16,7 +16,9 @@ def test_writing_replaces_the_whole_content(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["list.json"]
 
 
-def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_content_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "list.json"
     write_atomic(path, b"old")
 

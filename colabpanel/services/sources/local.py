@@ -42,9 +42,13 @@ class LocalSource:
                 raise PathError(f"{path} is a folder, not an archive.", hint="Choose the archive file inside it.")
             self._handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except FileNotFoundError:
-            raise PathError(f"{path} does not exist.", hint="Check the spelling, or whether Drive is mounted.") from None
+            raise PathError(
+                f"{path} does not exist.", hint="Check the spelling, or whether Drive is mounted."
+            ) from None
         except PermissionError:
-            raise PathError(f"You may not read {path}.", hint="Change its permissions, or copy it to a place you own.") from None
+            raise PathError(
+                f"You may not read {path}.", hint="Change its permissions, or copy it to a place you own."
+            ) from None
         except OSError as error:
             raise _lost(path, error) from error
         status = os.fstat(self._handle)

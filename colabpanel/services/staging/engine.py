@@ -99,7 +99,7 @@ def _unpack(source: LocalSource, wanted: Request, places: _Places, progress: Pro
         if partial.published:
             return partial.published
         try:
-            return extract(reader, partial, wanted, total, source.size, progress)
+            return extract(reader, partial, wanted, total=total, archive_size=source.size, progress=progress)
         except LimitError:
             partial.remove()
             raise
@@ -165,7 +165,13 @@ def plan_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
                 skipped=tuple(survey.skipped),
             )
             problem, hint = _problem(plan, wanted, reader)
-    return {**asdict(plan), "source": str(plan.source), "directory": str(plan.directory), "problem": problem, "hint": hint}
+    return {
+        **asdict(plan),
+        "source": str(plan.source),
+        "directory": str(plan.directory),
+        "problem": problem,
+        "hint": hint,
+    }
 
 
 class _Survey:

@@ -121,7 +121,10 @@ class _Extraction:
                 self._meter.written(len(chunk))
             if member.modified is not None:
                 with contextlib.suppress(OSError, OverflowError, ValueError):
-                    os.utime(handle if os.utime in os.supports_fd else self._partial.files.joinpath(*place), (member.modified, member.modified))
+                    os.utime(
+                        handle if os.utime in os.supports_fd else self._partial.files.joinpath(*place),
+                        (member.modified, member.modified),
+                    )
         finally:
             os.close(handle)
         if not is_link and written != member.size:
@@ -149,7 +152,9 @@ class _Extraction:
                 raise _unwritable(self._partial.folder, error) from error
         else:
             self._tree.remove(place)
-        reason = str(error) if isinstance(error, MemberError) else f"it cannot be written: {os.strerror(error.errno or 0)}"
+        reason = (
+            str(error) if isinstance(error, MemberError) else f"it cannot be written: {os.strerror(error.errno or 0)}"
+        )
         self._skipped.append(Skipped(member.name, reason))
 
     def outcome(self) -> Outcome:
@@ -182,7 +187,13 @@ def _unwritable(folder: Path, error: OSError) -> PathError | StorageError:
 
 
 def extract(
-    reader: ArchiveReader, partial: Partial, request: Request, total: int | None, archive_size: int, progress: Progress
+    reader: ArchiveReader,
+    partial: Partial,
+    request: Request,
+    *,
+    total: int | None,
+    archive_size: int,
+    progress: Progress,
 ) -> Outcome:
     """Unpack every wanted member into the partial tree.
 

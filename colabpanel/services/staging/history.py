@@ -86,7 +86,9 @@ class History:
         self._save([entry, *others])
         return entry
 
-    def finish(self, entry: HistoryEntry, status: str, message: str, *, files: int | None = None, size: int | None = None) -> None:
+    def finish(
+        self, entry: HistoryEntry, status: str, message: str, *, files: int | None = None, size: int | None = None
+    ) -> None:
         """Note how a staging ended."""
         ended = replace(entry, status=status, message=message, files=files, size=size)
         self._save([ended if other.key == entry.key else other for other in self.entries()])
@@ -104,7 +106,7 @@ class History:
 
 
 def _with_true_status(entry: HistoryEntry) -> HistoryEntry:
-    import psutil  # noqa: PLC0415 - the child process, which loads this package too, has only the standard library
+    import psutil
 
     if entry.status == "running" and not psutil.pid_exists(entry.process):
         return replace(entry, status="interrupted", message="The kernel ended while it ran.")
@@ -113,6 +115,7 @@ def _with_true_status(entry: HistoryEntry) -> HistoryEntry:
 
 def stage_and_record(
     progress: Progress,
+    /,
     history: History,
     source: str,
     directory: str,

@@ -97,16 +97,16 @@ class _Merge:
             try:
                 self._move(entry, place)
             except (NotADirectoryError, IsADirectoryError):
-                self._skip(entry, place, "something else with this name is in the target")
+                self._skip(entry, "something else with this name is in the target")
             except PermissionError:
-                self._skip(entry, place, "you may not write there")
+                self._skip(entry, "you may not write there")
 
     def _move(self, entry: os.DirEntry[str], place: Parts) -> None:
         existing = self.target.status(place)
         if existing is None:
             self.target.adopt(Path(entry.path), place)
         elif entry.is_dir(follow_symlinks=False):
-            self._move_folder(entry, place, existing)
+            self._move_folder(place, existing)
         elif stat.S_ISDIR(existing.st_mode):
             raise IsADirectoryError
         elif self._stays(entry, place, existing):
@@ -114,7 +114,7 @@ class _Merge:
         else:
             self.target.adopt(Path(entry.path), place)
 
-    def _move_folder(self, entry: os.DirEntry[str], place: Parts, existing: os.stat_result) -> None:
+    def _move_folder(self, place: Parts, existing: os.stat_result) -> None:
         if not stat.S_ISDIR(existing.st_mode):
             raise NotADirectoryError
         self.folder(place)
@@ -127,14 +127,14 @@ class _Merge:
         return existing.st_size == entry.stat(follow_symlinks=False).st_size and self._same_bytes(entry, place)
 
     def _same_bytes(self, entry: os.DirEntry[str], place: Parts) -> bool:
-        with open(entry.path, "rb") as new, open(self.target.open(place), "rb") as old:
+        with Path(entry.path).open("rb") as new, os.fdopen(self.target.open(place), "rb") as old:
             while (chunk := new.read(_CHUNK)) == old.read(_CHUNK):
                 if not chunk:
                     return True
                 self.progress.advance(0)
         return False
 
-    def _skip(self, entry: os.DirEntry[str], place: Parts, reason: str) -> None:
+    def _skip(self, entry: os.DirEntry[str], reason: str) -> None:
         """Note what cannot be placed: a file, or every file of a folder."""
         for path in [Path(entry.path)] if entry.is_file(follow_symlinks=False) else Path(entry.path).rglob("*"):
             if path.is_file():

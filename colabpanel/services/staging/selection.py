@@ -16,7 +16,9 @@ class Selection:
     file name alone; ``*`` also matches slashes.
     """
 
-    def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = (), first_per_folder: int | None = None) -> None:
+    def __init__(
+        self, include: Sequence[str] = (), exclude: Sequence[str] = (), first_per_folder: int | None = None
+    ) -> None:
         self._include, self._exclude, self._first = tuple(include), tuple(exclude), first_per_folder
         self._seen: Counter[tuple[str, ...]] = Counter()
 

@@ -62,7 +62,16 @@ def stage(
         JobCancelledError: ``progress`` cancelled it; the folder is untouched.
     """
     request = _request(
-        source, directory, include, exclude, first_per_folder, overwrite, password, resume, limits, root
+        source,
+        directory,
+        include=include,
+        exclude=exclude,
+        first_per_folder=first_per_folder,
+        overwrite=overwrite,
+        password=password,
+        resume=resume,
+        limits=limits,
+        root=root,
     )
     started = time.monotonic()
     found = call_isolated(f"{_ENGINE}:stage_here", {"request": request.to_json()}, progress=progress)
@@ -99,7 +108,16 @@ def plan(
         JobCancelledError: ``progress`` cancelled it.
     """
     request = _request(
-        source, directory, include, exclude, first_per_folder, overwrite, password, resume, limits, root
+        source,
+        directory,
+        include=include,
+        exclude=exclude,
+        first_per_folder=first_per_folder,
+        overwrite=overwrite,
+        password=password,
+        resume=resume,
+        limits=limits,
+        root=root,
     )
     found = call_isolated(f"{_ENGINE}:plan_here", {"request": request.to_json()}, progress=progress)
     paths = {key: Path(found[key]) for key in ("source", "directory")}
@@ -120,18 +138,20 @@ def _skipped(found: dict[str, Any]) -> tuple[Skipped, ...]:
     return tuple(Skipped(*pair) for pair in found["skipped"])
 
 
-def _request(  # noqa: PLR0913 - the options of stage, checked in one place for both calls
+def _request(
     source: str | Path,
     directory: str | Path,
+    *,
     include: Sequence[str],
     exclude: Sequence[str],
     first_per_folder: int | None,
     overwrite: Overwrite,
     password: str | None,
-    resume: bool,  # noqa: FBT001
+    resume: bool,
     limits: Limits | None,
     root: str | Path | None,
 ) -> Request:
+    """Check the options, once for both calls."""
     if isinstance(include, str) or isinstance(exclude, str):
         raise InputError("include and exclude take a list of patterns.", hint='Write include=["*.jpg"].')
     if overwrite not in get_args(Overwrite):
@@ -139,8 +159,8 @@ def _request(  # noqa: PLR0913 - the options of stage, checked in one place for 
     if first_per_folder is not None and first_per_folder < 1:
         raise InputError("first_per_folder must be at least 1.")
     return Request(
-        source=os.path.abspath(os.path.expanduser(source)) if root is None else os.fspath(source),  # noqa: PTH100, PTH111
-        directory=os.path.abspath(os.path.expanduser(directory)) if root is None else os.fspath(directory),  # noqa: PTH100, PTH111
+        source=_anchored(source, root),
+        directory=_anchored(directory, root),
         root=None if root is None else os.fspath(root),
         include=tuple(include),
         exclude=tuple(exclude),
@@ -150,3 +170,11 @@ def _request(  # noqa: PLR0913 - the options of stage, checked in one place for 
         resume=resume,
         limits=limits or Limits(),
     )
+
+
+def _anchored(path: str | Path, root: str | Path | None) -> str:
+    """Return a path that means the same in the child; one below a root counts from there."""
+    text = os.fspath(path)
+    if root is not None or not text.strip():
+        return text
+    return os.path.abspath(os.path.expanduser(text.strip()))  # noqa: PTH100, PTH111 - Path.expanduser raises for ~x

@@ -6,6 +6,10 @@ import os
 from collections import OrderedDict
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Tree"]
 
@@ -29,10 +33,12 @@ class Tree:
         self._root = root
         self._open: OrderedDict[Parts, int] = OrderedDict()
 
-    def __enter__(self) -> Tree:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for handle in self._open.values():
             os.close(handle)
         self._open.clear()

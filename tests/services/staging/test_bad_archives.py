@@ -43,9 +43,10 @@ from tests.fakes import RecordingProgress
 def test_files_that_are_no_archive_are_named_and_refused(tmp_path: Path, content: bytes, words: str) -> None:
     source = tmp_path / "data.zip"
     source.write_bytes(content)
-    for call in (stage, plan):
+    calls: tuple[Callable[..., object], ...] = (stage, plan)
+    for call in calls:
         with pytest.raises(ArchiveError, match=words) as caught:
-            call(source, tmp_path / "out")  # type: ignore[operator]  # two functions in a tuple
+            call(source, tmp_path / "out")
         assert caught.value.hint
         assert caught.value.message.count(". ") == 0
     assert os.listdir(tmp_path) == ["data.zip"]
@@ -149,9 +150,10 @@ def test_a_wrong_checksum_is_named(tmp_path: Path) -> None:
 
 
 def test_two_members_of_one_name_are_told(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "archive", "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+    with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
         archive.writestr("same", b"first")
-        archive.writestr("same", b"second")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("same", b"second")
     staged = stage(tmp_path / "archive", tmp_path / "out")
     assert staged.skipped == (("same", "a later member has the same name"),)
     assert (tmp_path / "out" / "same").read_bytes() == b"second"
@@ -216,12 +218,15 @@ def test_a_flipped_bit_behind_the_data_of_a_gzip_is_found(tmp_path: Path) -> Non
     raw[-6] ^= 1
     source.write_bytes(raw)
     staged = stage(source, tmp_path / "out")
-    assert staged.skipped == (("(archive)", "a checksum of the compressed archive does not match: any of its files may be wrong"),)
+    assert staged.skipped == (
+        ("(archive)", "a checksum of the compressed archive does not match: any of its files may be wrong"),
+    )
 
 
 def test_concatenated_streams_are_one(tmp_path: Path) -> None:
     plain = make_tar(tmp_path / "plain").read_bytes()
-    for number, compress in enumerate((gzip.compress, bz2.compress, lzma.compress)):
+    compressors: tuple[Callable[[bytes], bytes], ...] = (gzip.compress, bz2.compress, lzma.compress)
+    for number, compress in enumerate(compressors):
         source = tmp_path / f"{number}"
         source.write_bytes(compress(plain[:1000]) + compress(plain[1000:]))
         staged = stage(source, tmp_path / f"out{number}")
@@ -243,7 +248,12 @@ def test_a_sparse_file_of_a_terabyte_is_refused(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "archive", "w", format=tarfile.PAX_FORMAT) as archive:
         info = tarfile.TarInfo("huge")
         info.size = 512
-        info.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.map": "0,512", "GNU.sparse.size": str(1 << 40)}
+        info.pax_headers = {
+            "GNU.sparse.major": "0",
+            "GNU.sparse.minor": "1",
+            "GNU.sparse.map": "0,512",
+            "GNU.sparse.size": str(1 << 40),
+        }
         archive.addfile(info, io.BytesIO(bytes(512)))
     with pytest.raises(ColabPanelError) as caught:
         stage(tmp_path / "archive", tmp_path / "out")
@@ -255,7 +265,7 @@ def test_what_does_not_fit_is_refused_before_it_starts(tmp_path: Path, monkeypat
     source = make_zip(tmp_path / "archive")
     monkeypatch.setattr(engine, "free_bytes", lambda _: 100)
     request = Request(source=str(source), directory=str(tmp_path / "out")).to_json()
-    with pytest.raises(SpaceError, match="need 10.0 KB, and 100 bytes are free"):
+    with pytest.raises(SpaceError, match=r"need 10\.0 KB, and 100 bytes are free"):
         stage_here(request, RecordingProgress())
     assert os.listdir(tmp_path) == ["archive"]
     assert "100 bytes are free" in plan_here(request, RecordingProgress())["problem"]
@@ -286,7 +296,9 @@ def test_data_in_front_of_a_zip_is_fine(tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), name=st.sampled_from(["a.zip", "a.tar", "a.tar.gz", "a.tar.xz"]))
-def test_one_flipped_byte_never_passes_for_ok(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, name: str) -> None:
+def test_one_flipped_byte_never_passes_for_ok(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, name: str
+) -> None:
     """The bytes of every file are right, or the outcome is not ok."""
     folder = tmp_path_factory.mktemp("flip")
     modes = {"a.tar": "w", "a.tar.gz": "w:gz", "a.tar.xz": "w:xz"}

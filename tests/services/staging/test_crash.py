@@ -157,7 +157,9 @@ def test_a_journal_of_nonsense_is_begun_afresh(tmp_path: Path) -> None:
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False, capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False, capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("tmpfs cannot be mounted here")
     yield folder
@@ -188,7 +190,7 @@ def _as_nobody(request: dict[str, Any]) -> dict[str, str]:
         answer = {"message": "staged", "status": "ok"}
         try:
             stage_here(request, RecordingProgress())
-        except BaseException as error:  # noqa: BLE001 - told to the parent
+        except BaseException as error:
             answer = {"message": str(error), "status": getattr(error, "status", ""), "hint": getattr(error, "hint", "")}
         os.write(writing, json.dumps(answer).encode())
         os._exit(0)
@@ -218,7 +220,9 @@ def test_without_permission_it_is_said(mode: int, folder_mode: int, words: str) 
         assert os.listdir(base) == ["a.zip"]
 
 
-def test_a_target_that_turns_unwritable_is_told_from_a_bad_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_that_turns_unwritable_is_told_from_a_bad_member(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = make_zip(tmp_path / "a.zip")
     real = os.write
     code = errno.EROFS

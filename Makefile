@@ -1,0 +1,82 @@
+# Two commands: `make run` starts the dashboard, `make test` runs all checks and tests.
+
+PYTHON ?= python3
+NEWEST := .venv/bin
+COLAB := .venv-colab/bin
+PYTEST := -m pytest -q
+UNIT := tests --ignore tests/browser
+TIMED := @sh tools/timed.sh
+export COVERAGE_FILE := $(CURDIR)/build/coverage/data
+export COLABPANEL_COLAB_PYTHON := $(CURDIR)/$(COLAB)/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test check unit unit-colab browser test-long bench upgrade clean
+
+run: .venv-run/ready
+	.venv-run/bin/colabpanel serve --root demo-data --sample
+
+test: .venv/ready .venv-colab/ready chromium
+	$(TIMED) "checks" $(MAKE) --no-print-directory check
+	$(TIMED) "units and tabs, newest stack" $(MAKE) --no-print-directory unit
+	$(TIMED) "units and tabs, Colab's versions" $(MAKE) --no-print-directory unit-colab
+	$(TIMED) "browser" $(MAKE) --no-print-directory browser
+	@sh tools/timed.sh --sum
+
+check: .venv/ready .venv-colab/ready
+	$(NEWEST)/ruff format --check -q .
+	$(NEWEST)/ruff check -q .
+	$(NEWEST)/mypy
+	$(NEWEST)/lint-imports --no-logo
+	$(NEWEST)/python tools/check_colab.py $(COLAB)/python
+	$(NEWEST)/python tools/check_wheel.py
+
+unit: .venv/ready
+	rm -rf build/coverage && mkdir -p build/coverage
+	$(NEWEST)/coverage run $(PYTEST) $(UNIT) -m "not slow and not gpu"
+	$(NEWEST)/coverage combine -q
+	$(NEWEST)/coverage report --skip-covered --include "colabpanel/services/*,colabpanel/jobs.py,colabpanel/errors.py" --fail-under 95
+	$(NEWEST)/coverage report --format total --fail-under 90
+
+unit-colab: .venv-colab/ready
+	$(COLAB)/python $(PYTEST) $(UNIT) -m "not slow and not gpu"
+
+browser: .venv/ready .venv-colab/ready chromium
+	$(NEWEST)/python $(PYTEST) tests/browser -m "not slow"
+
+test-long: .venv/ready .venv-colab/ready chromium
+	$(NEWEST)/python $(PYTEST) tests -m slow
+
+# make bench ONLY=panel
+bench: .venv/ready
+	@for file in benchmarks/$(or $(ONLY),[a-z]*).py; do $(NEWEST)/python $$file || exit 1; done
+
+.venv/ready: pyproject.toml constraints/newest.txt
+	$(PYTHON) -m venv .venv
+	$(NEWEST)/pip install -q -c constraints/newest.txt -e ".[test,check]"
+	touch $@
+
+# The stand-in for Colab: its versions, with the last widgetsnbextension that works in Notebook 6.
+.venv-colab/ready: pyproject.toml constraints/colab.txt
+	$(PYTHON) -m venv .venv-colab
+	grep -v '^widgetsnbextension' constraints/colab.txt > .venv-colab/constraints.txt
+	$(COLAB)/pip install -q -c .venv-colab/constraints.txt -e . ipykernel ipython jupyter_server "notebook<7" nbclient nbformat \
+		"widgetsnbextension==3.6.6" hypothesis pytest pytest-randomly
+	touch $@
+
+.venv-run/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-run
+	.venv-run/bin/pip install -q -e .
+	touch $@
+
+.PHONY: chromium
+chromium:
+	@sh tools/chromium.sh
+
+upgrade:
+	rm -rf .venv && $(PYTHON) -m venv .venv && $(NEWEST)/pip install -q -e ".[test,check]"
+	echo '# The newest stack the tests ran on; `make upgrade` writes it anew.' > constraints/newest.txt
+	$(NEWEST)/pip freeze --exclude-editable >> constraints/newest.txt
+	touch .venv/ready
+
+clean:
+	rm -rf .venv .venv-colab .venv-run build dist demo-data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

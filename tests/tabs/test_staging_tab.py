@@ -1,0 +1,256 @@
+"""The Data staging tab, used as a user does: fields are filled, buttons are clicked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from colabpanel.jobs import JobRunner
+from colabpanel.panel import Panel
+from colabpanel.services.staging import History, Plan, Skipped
+from colabpanel.tabs._staging_words import code_for, plan_facts, skipped_list
+from colabpanel.tabs.staging import StagingTab
+from tests.archives import TREE, make_zip, tree_of
+from tests.fakes import FakeHost, HeldWork
+
+EVIL = "<img src=x onerror=alert(1)>.txt"
+
+
+@pytest.fixture
+def panel(make_panel: Callable[..., Panel], host: FakeHost) -> Panel:
+    return make_panel(host)
+
+
+def _tab(panel: Panel) -> StagingTab:
+    panel.select("staging")
+    tab = panel.tabs["staging"]
+    assert isinstance(tab, StagingTab)
+    return tab
+
+
+@pytest.fixture
+def tab(panel: Panel) -> StagingTab:
+    return _tab(panel)
+
+
+def test_choosing_an_archive_suggests_a_target_and_shows_a_plan(
+    tab: StagingTab, host: FakeHost, tmp_path: Path
+) -> None:
+    tab.source.text.value = str(make_zip(tmp_path / "photos.zip"))
+    assert tab.target.path == str(host.workspace / "photos")
+    assert "<dd>4</dd>" in tab.plan_view.value
+    tab.source.text.value = str(make_zip(tmp_path / "other.tar.gz"))
+    assert tab.target.path == str(host.workspace / "other")
+    tab.target.text.value = "/mine"
+    tab.source.text.value = str(tmp_path / "photos.zip")
+    assert tab.target.path == "/mine"
+
+
+def test_stage_data_unpacks_and_says_so(
+    tab: StagingTab, panel: Panel, host: FakeHost, tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    tab.source.text.value = str(make_zip(tmp_path / "photos.zip"))
+    tab.stage_button.click()
+    assert tab.stage_button.disabled
+    tick(panel)
+    assert tree_of(host.workspace / "photos") == TREE
+    assert "Unpacked 4 files, 10.0 KB" in tab.jobs.message.value
+    assert "Work here" in tab.jobs.message.value
+    assert not tab.stage_button.disabled
+    assert "photos.zip" in tab.recent.value
+    assert "Done" in tab.recent.value
+    assert str(tmp_path / "photos.zip") in tab.source.text.options
+
+
+def test_work_here_changes_the_working_folder(tab: StagingTab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tab.work_button.click()
+    assert "No target folder" in tab.notice.value
+    (tmp_path / "data").mkdir()
+    tab.target.text.value = str(tmp_path / "data")
+    tab.work_button.click()
+    assert Path.cwd() == tmp_path / "data"
+    assert "now works in" in tab.notice.value
+    tab.target.text.value = str(tmp_path / "missing")
+    tab.work_button.click()
+    assert "does not exist yet" in tab.notice.value
+
+
+def test_without_paths_nothing_starts(tab: StagingTab) -> None:
+    tab.stage_button.click()
+    assert "No archive is chosen." in tab.notice.value
+    tab.source.text.value = "/x.zip"
+    tab.target.text.value = ""
+    tab.stage_button.click()
+    assert "No target folder is chosen." in tab.notice.value
+    assert not tab.jobs.busy
+
+
+def test_a_bad_archive_is_told_before_and_after_pressing(
+    tab: StagingTab, panel: Panel, tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    (tmp_path / "photo.zip").write_bytes(b"\x89PNG\r\n\x1a\n")
+    tab.source.text.value = str(tmp_path / "photo.zip")
+    assert "photo.zip is a PNG image" in tab.plan_message.value
+    tab.stage_button.click()
+    tick(panel)
+    assert "photo.zip is a PNG image" in tab.jobs.message.value
+    assert "Refused" in tab.recent.value
+
+
+def test_foreign_names_stay_text(tab: StagingTab, panel: Panel, tmp_path: Path, tick: Callable[[Panel], None]) -> None:
+    tab.source.text.value = str(make_zip(tmp_path / f"{EVIL[:-4]}.zip", {EVIL: b"x", f"../{EVIL}": b"x"}))
+    assert "1 member would be skipped." in tab.plan_message.value
+    tab.stage_button.click()
+    tick(panel)
+    assert "1 member was skipped" in tab.jobs.message.value
+    for view in (tab.plan_message, tab.jobs.message, tab.recent, tab.code, tab.plan_view):
+        assert "<img" not in view.value
+
+
+def test_options_reach_the_service_and_the_code(
+    tab: StagingTab, panel: Panel, host: FakeHost, tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    tab.source.text.value = str(make_zip(tmp_path / "a.zip"))
+    tab.options.toggle.click()
+    tab.options.include.value = "*.txt, *.bin"
+    tab.options.exclude.value = "data/deep/*"
+    tab.options.first.value = "2"
+    tab.options.overwrite.value = "never"
+    tab.options._password.value = "s3cret"
+    assert "include=[&#x27;*.txt&#x27;, &#x27;*.bin&#x27;]" in tab.code.value
+    assert "getpass" in tab.code.value
+    assert "s3cret" not in tab.code.value
+    assert "<dd>2</dd>" in tab.plan_view.value
+    tab.stage_button.click()
+    tick(panel)
+    assert sorted(tree_of(host.workspace / "a")) == ["data/a.txt", "data/empty.txt"]
+    assert "s3cret" not in (host.state_dir / "stagings.json").read_text()
+    tab.options.toggle.click()
+    tab.options.first.value = "many"
+    assert "first_per_folder" not in tab.options.chosen()
+
+
+def test_cancel_keeps_the_partial_and_resume_goes_on(
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    held = HeldWork()
+    panel = make_panel(host, runner=JobRunner(held))
+    tab = _tab(panel)
+    source, target = make_zip(tmp_path / "a.zip"), host.workspace / "a"
+    tab.source.text.value = str(source)
+    tab.target.text.value = str(target)
+    held.release()
+    tab.stage_button.click()
+    assert "cp-progress" in tab.jobs.bar.value
+    tab.jobs.cancel_button.click()
+    tick(panel)
+    assert "Cancelling" in tab.jobs.figures.value
+    held.release()
+    tick(panel)
+    assert "Cancelled." in tab.jobs.message.value
+    assert not target.exists()
+    history = History(host.state_dir)
+    history.finish(history.begin(str(source), str(target), {"include": ["*.txt"]}), "cancelled", "Cancelled.")
+    tab.refresh_recent()
+    held.release()
+    assert tab.unfinished_row.layout.display is None
+    tab.resume_button.click()
+    held.release()
+    tick(panel)
+    held.release()
+    assert sorted(tree_of(target)) == ["data/a.txt", "data/empty.txt", "data/\u00e4\u4f60.txt"]
+    assert tab.unfinished_row.layout.display == "none"
+
+
+def test_discard_forgets_and_deletes(tab: StagingTab, host: FakeHost, tmp_path: Path) -> None:
+    target = host.workspace / "a"
+    (host.workspace / "a.partial" / "files").mkdir(parents=True)
+    history = History(host.state_dir)
+    history.finish(history.begin(str(tmp_path / "a.zip"), str(target), {}), "cancelled", "Cancelled.")
+    tab.refresh_recent()
+    tab.discard_button.click()
+    assert not os.listdir(host.workspace)
+    assert history.entries() == []
+    assert "Discarded" in tab.notice.value
+
+
+def test_discard_waits_for_a_running_staging(make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path) -> None:
+    held = HeldWork()
+    tab = _tab(make_panel(host, runner=JobRunner(held)))
+    history = History(host.state_dir)
+    history.finish(history.begin(str(tmp_path / "a.zip"), "out", {}), "cancelled", "Cancelled.")
+    tab.refresh_recent()
+    held.release()
+    tab.source.text.value = str(make_zip(tmp_path / "a.zip"))
+    tab.stage_button.click()
+    tab.discard_button.click()
+    assert "A staging is running." in tab.notice.value
+
+
+def test_a_plan_that_was_overtaken_is_not_shown(
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path
+) -> None:
+    held = HeldWork()
+    tab = _tab(make_panel(host, runner=JobRunner(held)))
+    held.release()
+    tab.source.text.value = str(make_zip(tmp_path / "one.zip", {"a": b"1"}))
+    tab.source.text.value = str(tmp_path / "missing.zip")
+    held.release()
+    assert "does not exist" in tab.plan_message.value
+    assert tab.plan_view.value == ""
+
+
+def test_in_the_dashboard_paths_outside_are_refused_by_the_service(
+    make_panel: Callable[..., Panel], tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    host = FakeHost(tmp_path, root=tmp_path / "work")
+    host.is_served = True
+    panel = make_panel(host)
+    tab = _tab(panel)
+    make_zip(tmp_path / "secret.zip")
+    tab.source.text.value = "../secret.zip"
+    assert "lies outside the folder" in tab.plan_message.value
+    tab.stage_button.click()
+    tick(panel)
+    assert "lies outside the folder" in tab.jobs.message.value
+    tab.source.browse_button.click()
+    assert tab.source.chooser is not None
+    assert "lies outside the folder" in tab.source.chooser._note.value
+    assert "Work here" not in [
+        child.description for child in tab.jobs.children[0].children if hasattr(child, "description")
+    ]
+
+
+def test_browsing_starts_at_drive(tab: StagingTab, panel: Panel, tmp_path: Path) -> None:
+    make_zip(tmp_path / "on-drive.zip")
+    panel.state.drive_root = str(tmp_path)
+    tab.source.browse_button.click()
+    assert tab.source.chooser is not None
+    assert "on-drive.zip" in [title for title, _ in tab.source.chooser._dircontent.options]
+
+
+def test_words_for_plans_and_long_lists() -> None:
+    base = Plan(
+        Path("/a.tgz"),
+        Path("/out"),
+        "tar.gz",
+        1024,
+        None,
+        None,
+        2048,
+        None,
+        target_used=True,
+        resumable=True,
+        encrypted=False,
+    )
+    facts = plan_facts(base)
+    assert facts.count("known after unpacking") == 2
+    assert "not known" in facts
+    assert "goes on where it stopped" in facts
+    listed = skipped_list([Skipped(f"{number}", "bad") for number in range(600)])
+    assert listed.endswith("and 100 more; colabpanel.stage(...).skipped lists all")
+    assert code_for("", "", {}, has_password=False)[-1] == "colabpanel.stage('data.zip', 'data')"

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from colabpanel.cli import _draw, _printable, main
+from colabpanel.jobs import Job
+from tests.archives import TREE, make_zip, tree_of
+
+
+def _json(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    answer: dict[str, object] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return answer
+
+
+def test_stage_prints_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = make_zip(tmp_path / "a.zip"), tmp_path / "out"
+    assert main(["stage", str(source), str(out), "--json"]) == 0
+    answer = _json(capsys)
+    assert {key: answer[key] for key in ("status", "files", "bytes", "skipped")} == {
+        "status": "ok",
+        "files": 4,
+        "bytes": sum(map(len, TREE.values())),
+        "skipped": [],
+    }
+    assert tree_of(out) == TREE
+
+
+def test_a_skipped_member_is_named_in_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "../" + "long-" * 30 + "\x1b[2J"
+    source = make_zip(tmp_path / "a.zip", {"good": b"1", name: b"2"})
+    assert main(["stage", str(source), str(tmp_path / "out"), "--json"]) == 3
+    assert _json(capsys)["skipped"] == [[name, "its name holds control characters"]]
+    assert main(["stage", str(source), str(tmp_path / "out2")]) == 3
+    told = capsys.readouterr()
+    assert "1 member was skipped" in told.out
+    assert "\x1b" not in told.err
+    assert "long-\\x1b[2J" in told.err
+
+
+@pytest.mark.parametrize("command", ["stage", "plan"])
+def test_bad_input_is_one_sentence_and_a_hint(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    (tmp_path / "a.zip").write_bytes(b"\x89PNG")
+    for source in (tmp_path / "missing.zip", tmp_path, tmp_path / "a.zip"):
+        assert main([command, str(source), str(tmp_path / "out"), "--json"]) == 1
+        answer = _json(capsys)
+        assert answer["status"] == "rejected"
+        assert answer["message"]
+        assert answer["hint"]
+        assert main([command, str(source), str(tmp_path / "out")]) == 1
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert len(told.err.splitlines()) == 2
+    assert os.listdir(tmp_path) == ["a.zip"]
+
+
+def test_plan_tells_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = make_zip(tmp_path / "a.zip")
+    assert main(["plan", str(source), str(tmp_path / "out"), "--exclude", "*.bin"]) == 0
+    assert capsys.readouterr().out.startswith("3 files, 7 bytes would be unpacked into ")
+    assert main(["plan", str(source), str(tmp_path / "out"), "--json"]) == 0
+    answer = _json(capsys)
+    assert (answer["files"], answer["format"], answer["status"]) == (4, "zip", "ok")
+    (tmp_path / "file").touch()
+    assert main(["plan", str(source), str(tmp_path / "file")]) == 1
+
+
+def test_passwords_come_from_the_environment_or_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.services.staging.test_stage import _ENCRYPTED
+
+    (tmp_path / "a.zip").write_bytes(_ENCRYPTED)
+    command = ["stage", str(tmp_path / "a.zip"), str(tmp_path / "out"), "--json"]
+    assert main(["plan", *command[1:]]) == 1
+    assert _json(capsys)["message"] == "This archive is encrypted."
+    monkeypatch.setenv("COLABPANEL_PASSWORD", "wrong")
+    assert main(command) == 1
+    monkeypatch.setattr("getpass.getpass", lambda _: "secret")
+    assert main([*command, "--ask-password"]) == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["stage"], ["stage", "a", "b", "--overwrite", "maybe"], ["nonsense"]])
+def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: colabpanel" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_cancels(tmp_path: Path, number: signal.Signals) -> None:
+    source = make_zip(tmp_path / "a.zip", {f"{index}": bytes(3000) for index in range(4000)})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "colabpanel", "stage", source, tmp_path / "out", "--json"], stdout=subprocess.PIPE
+    )
+    while not (tmp_path / "out.partial" / "files" / "50").exists():
+        assert process.poll() is None
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(output.splitlines()[-1])["status"] == "cancelled"
+    assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out.partial").exists()
+
+
+def test_progress_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    job: Job[None] = Job("x")
+    job.start(100, "Unpacking")
+    job.advance(50)
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    _draw(job.snapshot())
+    assert stream.getvalue() == ""
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    _draw(job.snapshot())
+    _draw(None)
+    assert "Unpacking 50%" in stream.getvalue()
+    assert stream.getvalue().endswith("\x1b[K")
+
+
+def test_what_cannot_be_printed_is_spelled_out() -> None:
+    assert _printable("caf\u00e9 \x07 \udce9") == "caf\u00e9 \\x07 \\udce9"
+
+
+def test_serving_a_folder_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--root", str(tmp_path / "missing"), "--no-browser"]) == 1
+    assert "is not a folder" in capsys.readouterr().err
+    assert main(["serve", "--root", str(tmp_path), "--port", "99999999", "--json"]) == 1
+    assert "cannot be used" in str(_json(capsys)["message"])

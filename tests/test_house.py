@@ -1,0 +1,86 @@
+"""The house rules that no linter knows: what loads what, sizes, and that names are settled."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pkgutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import colabpanel
+import colabpanel.services
+
+PACKAGE = Path(colabpanel.__file__).parent
+SERVICES = [module.name for module in pkgutil.walk_packages(colabpanel.services.__path__, "colabpanel.services.")]
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def _loaded_by(*modules: str) -> set[str]:
+    code = (
+        f"import sys, json; before = set(sys.modules); import {', '.join(modules)}; "
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in json.loads(found.stdout)}
+
+
+@pytest.mark.parametrize("module", [*SERVICES, "colabpanel.jobs", "colabpanel.errors", "colabpanel.cli"])
+def test_services_load_no_widgets(module: str) -> None:
+    assert not _loaded_by(module) & {
+        "ipywidgets",
+        "IPython",
+        "ipyfilechooser",
+        "traitlets",
+        "anywidget",
+        "voila",
+        "tornado",
+    }
+
+
+def test_importing_the_package_loads_next_to_nothing() -> None:
+    assert _loaded_by("colabpanel") - set(sys.stdlib_module_names) == {"colabpanel"}
+
+
+def test_every_public_name_exists_and_nothing_else_is_promised() -> None:
+    for name in colabpanel.__all__:
+        assert getattr(colabpanel, name) is not None
+    assert set(colabpanel.__all__) == set(colabpanel._HOMES) | {"__version__"}
+    assert set(colabpanel.__all__) <= set(dir(colabpanel))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = colabpanel.nonsense
+
+
+def _functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    tree = ast.parse(path.read_text())
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def _length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Count the lines of a function, its docstring left out."""
+    docstring = ast.get_docstring(function, clean=False)
+    lines = (function.end_lineno or function.lineno) - function.lineno + 1
+    return lines - (docstring.count("\n") + 1 if docstring else 0)
+
+
+def test_files_fit_in_the_head_and_functions_on_the_screen() -> None:
+    long_files = {path.name: lines for path in MODULES if (lines := path.read_text().count("\n")) > 330}
+    assert not long_files
+    lengths = [_length(function) for path in MODULES for function in _functions(path)]
+    assert statistics.median(lengths) <= 11
+    assert statistics.quantiles(lengths, n=10)[-1] <= 30
+    assert max(lengths) <= 50
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert [path.name for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+def test_the_product_names_no_folder_of_its_makers() -> None:
+    folder = "sha" + "red/"
+    texts = [*MODULES, *PACKAGE.rglob("*.css"), *PACKAGE.parent.glob("*.md"), *PACKAGE.parent.glob("docs/*.md")]
+    assert [path.name for path in texts if folder in path.read_text()] == []

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import sys
+import threading
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import pytest
+
+import colabpanel
+from colabpanel import api
+from colabpanel.panel import Panel
+from colabpanel.services.memory import Usage
+from colabpanel.tabs import TABS, TabEntry
+from tests.fakes import FakeClock, FakeHost
+from tests.widgets.test_widgets import _registry
+
+
+def test_the_panel_opens_with_few_models_and_builds_tabs_when_looked_at(
+    make_panel: Callable[..., Panel], host: FakeHost
+) -> None:
+    before = len(_registry())
+    panel = make_panel(host)
+    assert len(_registry()) - before <= 90
+    assert set(panel.tabs) == {"drive"}
+    panel.select("staging")
+    assert set(panel.tabs) == {"drive", "staging"}
+    built = panel.tabs["staging"]
+    panel.select("drive")
+    panel.select("staging")
+    assert panel.tabs["staging"] is built
+
+
+def test_closing_leaves_no_thread_and_no_model(host: FakeHost) -> None:
+    before, threads = set(_registry()), set(threading.enumerate())
+    panel = Panel(host=host)
+    panel.select("staging")
+    panel.close()
+    panel.close()
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(5)
+    assert set(_registry()) == before
+    assert set(threading.enumerate()) <= threads
+    assert not host.watchers
+    assert "closed" in repr(panel)
+
+
+def test_the_gauges_show_ram_disk_and_session(
+    make_panel: Callable[..., Panel], host: FakeHost, tick: Callable[[Panel], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = make_panel(host)
+    assert all(title in panel.gauges.value for title in ("RAM", "Disk", "Session"))
+    monkeypatch.setattr("colabpanel.panel.usage", lambda _: Usage(ram=None, disk=None, uptime=4320))
+    tick(panel)
+    assert panel.gauges.value.count("unknown") == 2
+    assert "1 h 12 min" in panel.gauges.value
+    assert "0%" not in panel.gauges.value
+
+
+def test_gauges_pause_when_nobody_looks(
+    make_panel: Callable[..., Panel], host: FakeHost, tick: Callable[[Panel], None], clock: FakeClock
+) -> None:
+    panel = make_panel(host)
+    panel.attention._clock = clock
+    panel.attention.clicked()
+    clock.now += 700
+    before = panel.gauges.value
+    panel.gauges.value = "stale"
+    tick(panel)
+    assert panel.gauges.value == "stale"
+    host.watchers[0][0]()
+    tick(panel)
+    assert panel.gauges.value != "stale"
+    assert "RAM" in before
+
+
+@pytest.fixture
+def broken_tabs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(context: object) -> None:
+        raise RuntimeError("broken <b>tab</b>")
+
+    module = types.ModuleType("broken_tabs")
+    module.Broken = fail  # type: ignore[attr-defined]  # made for this test
+    monkeypatch.setitem(sys.modules, "broken_tabs", module)
+    entries = (TabEntry("a", "A", "no_such_module:Tab"), TabEntry("b", "B", "broken_tabs:Broken"), *TABS)
+    monkeypatch.setattr("colabpanel.tabs._registry.TABS", entries)
+
+
+@pytest.mark.usefixtures("broken_tabs")
+def test_a_tab_that_fails_is_a_page_that_says_so_and_the_rest_works(
+    make_panel: Callable[..., Panel], host: FakeHost
+) -> None:
+    panel = make_panel(host)
+    for index, words in ((0, "no_such_module"), (1, "broken &lt;b&gt;tab")):
+        panel.tab_bar.selected_index = index
+        (page,) = panel.tab_bar.children[index].children
+        assert "cannot be shown" in page.value
+        assert words in page.value
+        assert "Traceback" in page.value
+    panel.select("staging")
+    assert "staging" in panel.tabs
+
+
+def test_foreign_tab_titles_and_no_tab_selected_are_fine(make_panel: Callable[..., Panel], host: FakeHost) -> None:
+    panel = make_panel(host, tabs=["staging"])
+    assert set(panel.tabs) == {"staging"}
+    panel.tab_bar.selected_index = None
+    panel.tab_bar.selected_index = 0
+
+
+def test_show_displays_once_and_closes_the_panel_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    monkeypatch.setattr(api, "detect", lambda: FakeHost(tmp_path))
+    before = set(_registry())
+    first = colabpanel.show()
+    second = colabpanel.show(["staging"], root=tmp_path)
+    assert [type(widget) for widget in shown] == [ipywidgets.VBox] * 2
+    assert "closed" in repr(first)
+    assert second.host.root == tmp_path
+    second._ipython_display_()
+    assert len(shown) == 2
+    second.close()
+    assert set(_registry()) == before
+
+
+def test_show_without_a_notebook_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(api, "detect", lambda: FakeHost(tmp_path))
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    with pytest.raises(colabpanel.ColabPanelError, match="no notebook") as caught:
+        colabpanel.show()
+    assert "colabpanel serve" in caught.value.hint
+    api._shown.clear()
+
+
+def test_the_page_has_a_heartbeat_where_custom_widgets_load(
+    make_panel: Callable[..., Panel], host: FakeHost, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    host.custom_widgets = True
+    panel = make_panel(host)
+    beat = panel.widget.children[-1]
+    beat.beats += 1
+    assert panel.attention._patience == 15
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    without = make_panel(host)
+    assert len(without.widget.children) == len(panel.widget.children) - 1
+    assert "heartbeat is not available" in caplog.text
