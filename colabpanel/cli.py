@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar, get_args
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 _EXIT_CODES = {"ok": 0, "partial": 3, "rejected": 1, "failed": 1, "cancelled": 130}
 _LOOK_EVERY = 0.2
+_REPORT = "The traceback above tells more; please file an issue with it."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         answer: dict[str, Any] = parsed.run(parsed)
     except ColabPanelError as error:
         answer = {"status": error.status, "message": error.message, "hint": error.hint}
+    except Exception as error:  # noqa: BLE001 - a command ends with its one line, whatever happens
+        traceback.print_exc()
+        answer = {"status": "failed", "message": f"Unexpected error: {type(error).__name__}.", "hint": _REPORT}
     _tell(answer, as_json=parsed.json)
     return _EXIT_CODES[answer["status"]]
 
@@ -104,7 +109,7 @@ def _chosen(parsed: argparse.Namespace) -> dict[str, Any]:
 def _stage(parsed: argparse.Namespace) -> dict[str, Any]:
     options = {**_chosen(parsed), "resume": not parsed.no_resume}
     history = History(detect().state_dir)
-    source, directory = os.path.abspath(parsed.source), os.path.abspath(parsed.directory)  # noqa: PTH100
+    source, directory = _absolute(parsed.source), _absolute(parsed.directory)
     staged: StagedData = _run(lambda progress: stage_and_record(progress, history, source, directory, **options))
     return {
         "status": staged.status,
@@ -114,6 +119,11 @@ def _stage(parsed: argparse.Namespace) -> dict[str, Any]:
         "kept": staged.kept,
         "skipped": [list(pair) for pair in staged.skipped],
     }
+
+
+def _absolute(path: str) -> str:
+    """Return a path that means the same later, in the list of recent stagings; an empty one stays wrong."""
+    return os.path.abspath(path) if path.strip() else path  # noqa: PTH100
 
 
 def _plan(parsed: argparse.Namespace) -> dict[str, Any]:

@@ -32,13 +32,15 @@ _RATE_WINDOW = 5.0
 class Progress:
     """Where long work reports to. This one listens to nothing and never cancels."""
 
-    def start(self, total: int | None, description: str, *, unit: str = "bytes") -> None:
+    def start(self, total: int | None, description: str, *, unit: str = "bytes", cancellable: bool = True) -> None:
         """Begin a phase.
 
         Args:
             total: How many units the phase has, or None when that is unknown.
             description: What is being done, as a user would say it ("Unpacking").
             unit: ``bytes``, or a plural noun such as ``files``.
+            cancellable: Whether `advance` may stop it; a phase that would leave something
+                half changed says False, and is as short as can be.
 
         Raises:
             JobCancelledError: The work was cancelled.
@@ -80,6 +82,7 @@ class JobSnapshot:
         rate: Units per second over the last seconds, or None when unknown.
         elapsed: Seconds since the job began to run.
         cancelling: Whether it was asked to stop and has not stopped yet.
+        cancellable: Whether the current phase can be stopped.
     """
 
     state: JobState
@@ -90,6 +93,7 @@ class JobSnapshot:
     rate: float | None
     elapsed: float
     cancelling: bool
+    cancellable: bool = True
 
     @property
     def fraction(self) -> float | None:
@@ -115,7 +119,7 @@ class Job(Progress, Generic[T]):
         self._clock = clock
         self._lock = threading.Lock()
         self._finished = threading.Event()
-        self._cancel_asked = False
+        self._cancel_asked, self._cancellable = False, True
         self._state = JobState.PENDING
         self._description, self._unit = name, "bytes"
         self._done, self._total = 0, None  # type: int, int | None
@@ -125,19 +129,20 @@ class Job(Progress, Generic[T]):
         self._error: BaseException | None = None
         self._callbacks: list[Callable[[Job[T]], None]] = []
 
-    def start(self, total: int | None, description: str, *, unit: str = "bytes") -> None:
+    def start(self, total: int | None, description: str, *, unit: str = "bytes", cancellable: bool = True) -> None:
         """Begin a phase; see `Progress.start`."""
+        self.advance(0)
         with self._lock:
             self._total, self._description, self._unit, self._done = total, description, unit, 0
+            self._cancellable = cancellable
             self._samples.clear()
             self._samples.append((self._clock(), 0))
-        self.advance(0)
 
     def advance(self, amount: int = 1) -> None:
         """Count finished units, or stop here when cancelled; see `Progress.advance`."""
         with self._lock:
             self._done += amount
-        if self._cancel_asked:
+        if self._cancel_asked and self._cancellable:
             raise JobCancelledError
 
     def snapshot(self) -> JobSnapshot:
@@ -153,6 +158,7 @@ class Job(Progress, Generic[T]):
                 rate=self._rate(now),
                 elapsed=now - self._began,
                 cancelling=self._cancel_asked and not self._state.finished,
+                cancellable=self._cancellable,
             )
 
     def _rate(self, now: float) -> float | None:

@@ -51,17 +51,19 @@ class RecordingProgress(Progress):
     def __init__(self, cancel_after: int | None = None) -> None:
         self.phases: list[tuple[int | None, str]] = []
         self.done = 0
+        self.cancellable = True
         self._cancel_after = cancel_after
 
-    def start(self, total: int | None, description: str, *, unit: str = "bytes") -> None:
-        self.phases.append((total, description))
+    def start(self, total: int | None, description: str, *, unit: str = "bytes", cancellable: bool = True) -> None:
         self.advance(0)
+        self.cancellable = cancellable
+        self.phases.append((total, description))
 
     def advance(self, amount: int = 1) -> None:
         from colabpanel.errors import JobCancelledError
 
         self.done += amount
-        if self._cancel_after is not None and self.done >= self._cancel_after:
+        if self.cancellable and self._cancel_after is not None and self.done >= self._cancel_after:
             raise JobCancelledError
 
 

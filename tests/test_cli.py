@@ -135,3 +135,31 @@ def test_serving_a_folder_that_is_none(tmp_path: Path, capsys: pytest.CaptureFix
     assert "is not a folder" in capsys.readouterr().err
     assert main(["serve", "--root", str(tmp_path), "--port", "99999999", "--json"]) == 1
     assert "cannot be used" in str(_json(capsys)["message"])
+
+
+def test_an_unexpected_error_is_an_object_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    assert main(["stage", str(make_zip(tmp_path / "a.zip")), str(tmp_path / "out"), "--json"]) == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out.splitlines()[-1])["status"] == "failed"
+    assert "Traceback" in told.err
+
+
+@pytest.mark.parametrize("path", ["", " "])
+def test_no_path_is_not_the_working_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str) -> None:
+    assert main(["stage", str(make_zip(tmp_path / "a.zip")), path, "--json"]) == 1
+    assert _json(capsys)["message"] == "No path was given."
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_command_alone(tmp_path: Path) -> None:
+    source = make_zip(tmp_path / "a.zip", {f"{index}": bytes(3000) for index in range(4000)})
+    command = [sys.executable, "-m", "colabpanel", "stage", source, tmp_path / "out", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    while not (tmp_path / "out.partial" / "files" / "50").exists():
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert json.loads(output.splitlines()[-1])["status"] == "cancelled"
+    assert process.returncode == 130

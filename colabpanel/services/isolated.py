@@ -9,11 +9,15 @@ request, and answers in JSON lines, at least ten a second while it works.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
+import os
+import queue
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +36,7 @@ _BOOT = (
     "from colabpanel.services.isolated import serve_one_call; serve_one_call()"
 )
 _BEAT = 0.1
+_LOOK = 0.25
 _GRACE = 3.0
 
 
@@ -85,6 +90,8 @@ def _child() -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         encoding="ascii",
+        # An interrupted cell, or Ctrl-C in a terminal, is meant for its parent alone.
+        start_new_session=True,
     )
     try:
         yield child
@@ -94,12 +101,9 @@ def _child() -> Iterator[subprocess.Popen[str]]:
 
 def _stop(child: subprocess.Popen[str]) -> None:
     """Let the child end by itself (its closed input tells it to), then make it."""
-    for pipe in (child.stdin, child.stdout):
-        try:
-            if pipe:
-                pipe.close()
-        except OSError:
-            pass
+    assert child.stdin is not None
+    with contextlib.suppress(OSError):
+        child.stdin.close()
     try:
         child.wait(_GRACE)
     except subprocess.TimeoutExpired:
@@ -108,39 +112,40 @@ def _stop(child: subprocess.Popen[str]) -> None:
 
 
 def _converse(child: subprocess.Popen[str], request: dict[str, Any], progress: Progress) -> Any:
+    """Send the request and pass on what comes back, looking for a cancel even while nothing does."""
     assert child.stdin is not None
-    assert child.stdout is not None
-    try:
+    with contextlib.suppress(BrokenPipeError):
         child.stdin.write(json.dumps(request) + "\n")
         child.stdin.flush()
-    except BrokenPipeError:
-        raise EOFError from None
-    relay = _Relay(progress)
-    for line in child.stdout:
+    relay, messages = _Relay(progress), _listen(child)
+    while True:
         try:
-            message = json.loads(line)
-        except ValueError:
-            break
+            message = messages.get(timeout=_LOOK)
+        except queue.Empty:
+            progress.advance(0)
+            continue
+        if message is None:
+            raise EOFError
         if "result" in message:
             return message["result"]
         if "error" in message:
             raise _as_error(message["error"])
-        try:
-            relay.pass_on(message)
-        except JobCancelledError:
-            _cancel(child)
-            raise
-    raise EOFError
+        relay.pass_on(message)
 
 
-def _cancel(child: subprocess.Popen[str]) -> None:
-    """Ask the child to stop and let it note what is done; a child that hangs is killed by `_stop`."""
-    assert child.stdin is not None
-    try:
-        child.stdin.close()
-        child.wait(_GRACE)
-    except (OSError, subprocess.TimeoutExpired):
-        child.kill()
+def _listen(child: subprocess.Popen[str]) -> queue.SimpleQueue[dict[str, Any] | None]:
+    """Return a queue of what the child says, and None when it says no more."""
+    messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+
+    def listen() -> None:
+        assert child.stdout is not None
+        with child.stdout, contextlib.suppress(ValueError):  # a line cut short by a kill
+            for line in child.stdout:
+                messages.put(json.loads(line))
+        messages.put(None)
+
+    threading.Thread(target=listen, name="colabpanel-listener", daemon=True).start()
+    return messages
 
 
 class _Relay:
@@ -153,7 +158,8 @@ class _Relay:
     def pass_on(self, beat: dict[str, Any]) -> None:
         if beat["phase"] != self._phase:
             self._phase, self._done = beat["phase"], 0
-            self._progress.start(beat["total"], beat["description"], unit=beat["unit"])
+            options = {"unit": beat["unit"], "cancellable": beat["cancellable"]}
+            self._progress.start(beat["total"], beat["description"], **options)
         self._progress.advance(beat["done"] - self._done)
         self._done = beat["done"]
 
@@ -179,29 +185,39 @@ class _ChildProgress(Progress):
 
     def __init__(self, output: IO[str]) -> None:
         self._output, self._lock = output, threading.Lock()
-        self._phase, self._done = 0, 0
-        self._total: int | None = None
-        self._description, self._unit = "", ""
+        self._state: dict[str, Any] = {"phase": 0, "total": None, "description": "", "unit": "", "cancellable": True}
+        self._done = 0
         self.cancelled = False
 
-    def start(self, total: int | None, description: str, *, unit: str = "bytes") -> None:
-        with self._lock:
-            self._phase, self._done = self._phase + 1, 0
-            self._total, self._description, self._unit = total, description, unit
-        self.beat()
+    @property
+    def cancellable(self) -> bool:
+        """Whether the current phase can be stopped."""
+        return bool(self._state["cancellable"])
+
+    def start(self, total: int | None, description: str, *, unit: str = "bytes", cancellable: bool = True) -> None:
         self.advance(0)
+        phase = self._state["phase"] + 1
+        with self._lock:
+            self._done = 0
+            self._state = {
+                "phase": phase,
+                "total": total,
+                "description": description,
+                "unit": unit,
+                "cancellable": cancellable,
+            }
+        self.beat()
 
     def advance(self, amount: int = 1) -> None:
         self._done += amount
-        if self.cancelled:
+        if self.cancelled and self.cancellable:
             raise JobCancelledError
 
     def beat(self) -> None:
+        """Tell the parent how far the work is."""
         with self._lock:
-            keys = ("phase", "done", "total", "description", "unit")
-            self._send(
-                dict(zip(keys, (self._phase, self._done, self._total, self._description, self._unit), strict=True))
-            )
+            if self._state["phase"]:
+                self._send({**self._state, "done": self._done})
 
     def end(self, message: dict[str, Any]) -> None:
         """Tell the outcome, after the last figures of progress."""
@@ -210,8 +226,11 @@ class _ChildProgress(Progress):
             self._send(message)
 
     def _send(self, message: dict[str, Any]) -> None:
-        self._output.write(json.dumps(message) + "\n")
-        self._output.flush()
+        try:
+            self._output.write(json.dumps(message) + "\n")
+            self._output.flush()
+        except OSError:  # the parent is gone
+            self.cancelled = True
 
 
 def serve_one_call() -> None:
@@ -225,10 +244,7 @@ def serve_one_call() -> None:
     message = _answer(request, progress)
     ended.set()
     beating.join()
-    try:
-        progress.end(message)
-    except OSError:
-        sys.exit(1)
+    progress.end(message)
 
 
 def _answer(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -238,20 +254,28 @@ def _answer(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         return {"result": work(**request["arguments"], progress=progress)}
     except ColabPanelError as error:
         return {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}
+    except MemoryError:
+        message = "There was not enough memory for this."
+        return {"error": {"kind": "StorageError", "message": message, "hint": "Free some memory and try again."}}
     except Exception as error:  # noqa: BLE001 - the parent raises it again with this traceback
         return {"error": {"kind": type(error).__name__, "traceback": traceback.format_exc()}}
 
 
 def _watch_parent(progress: _ChildProgress) -> None:
-    """Stop the work when the parent closes our input, which a parent that was killed does too."""
+    """Stop when the parent closes our input, which a parent that was killed does too.
+
+    Work that hangs in the system cannot stop by itself; it is ended after a grace period,
+    but not in the middle of a phase that must not be left half done.
+    """
     while sys.stdin.readline():
         pass
     progress.cancelled = True
+    time.sleep(_GRACE * 0.8)
+    while not progress.cancellable:
+        time.sleep(_BEAT)
+    os._exit(1)
 
 
 def _beat_until(ended: threading.Event, progress: _ChildProgress) -> None:
-    try:
-        while not ended.wait(_BEAT):
-            progress.beat()
-    except OSError:
-        progress.cancelled = True
+    while not ended.wait(_BEAT):
+        progress.beat()

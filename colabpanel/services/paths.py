@@ -29,9 +29,9 @@ def resolve_inside(root: Path | str | None, path: Path | str) -> Path:
         PathError: The path is empty or holds a NUL.
         OutsideRootError: It leads out of the root.
     """
-    text = os.fspath(path).strip() if isinstance(path, str) else os.fspath(path)
-    if not text or "\0" in text:
-        raise PathError("No path was given." if not text else "A path cannot hold a NUL character.")
+    text = os.fspath(path)
+    if not text.strip() or "\0" in text:
+        raise PathError("A path cannot hold a NUL character." if "\0" in text else "No path was given.")
     expanded = os.path.expanduser(text)  # noqa: PTH111 - Path.expanduser raises for an unknown ~user
     if root is None:
         return Path(os.path.realpath(expanded))

@@ -68,7 +68,7 @@ class JobView(ipywidgets.VBox):
 
     def _draw(self, snapshot: JobSnapshot) -> None:
         self.bar.value, self.figures.value = _bar(snapshot), f"<span>{escape(describe(snapshot))}</span>"
-        self.cancel_button.disabled = snapshot.cancelling
+        self.cancel_button.disabled = snapshot.cancelling or not snapshot.cancellable
 
     def _set_running(self, *, running: bool) -> None:
         self.primary.disabled = running

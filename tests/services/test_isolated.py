@@ -13,6 +13,7 @@ import pytest
 
 from colabpanel.errors import JobCancelledError, PathError, StorageError
 from colabpanel.jobs import Progress
+from colabpanel.services import isolated
 from colabpanel.services.isolated import ChildFailedError, call_isolated
 from tests.fakes import RecordingProgress
 
@@ -45,6 +46,9 @@ def hang(progress):
     progress.start(None, "Hanging")
     threading.Event().wait()
 
+def freeze(progress):
+    threading.Event().wait()
+
 def work_for_ever(path, progress):
     progress.start(None, "Working")
     try:
@@ -63,8 +67,6 @@ def modules(progress):
 @pytest.fixture(autouse=True, scope="module")
 def _children(tmp_path_factory: pytest.TempPathFactory) -> object:
     """Make the module visible to children: they look beside the package only."""
-    from colabpanel.services import isolated
-
     folder = tmp_path_factory.mktemp("children")
     (folder / f"{_HERE}.py").write_text(_CHILD_CODE)
     boot = isolated._BOOT
@@ -130,10 +132,32 @@ def test_cancelling_a_child_that_hangs_takes_seconds_not_minutes() -> None:
     assert not psutil.Process().children()
 
 
+def test_cancelling_a_child_that_is_stopped_takes_seconds_too() -> None:
+    class StopThenCancel(Progress):
+        def advance(self, amount: int = 1) -> None:
+            (child,) = psutil.Process().children()
+            if child.status() != psutil.STATUS_STOPPED:
+                child.suspend()
+            else:
+                raise JobCancelledError
+
+    with pytest.raises(JobCancelledError):
+        call_isolated(f"{_HERE}:work_for_ever", {"path": os.devnull}, progress=StopThenCancel())
+    assert not psutil.Process().children()
+
+
+def test_a_child_that_hangs_does_not_outlive_its_parent() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", isolated._BOOT, isolated._PACKAGE_PARENT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    child.communicate(b'{"target": "children_for_tests:freeze", "arguments": {}}\n', timeout=30)
+    assert child.returncode == 1
+
+
 def test_a_child_whose_parent_is_killed_ends_by_itself(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    from colabpanel.services import isolated
-
     code = (
         "import sys; from colabpanel.services import isolated; "
         f"isolated._BOOT = {isolated._BOOT!r}; print('up', flush=True); "

@@ -169,6 +169,7 @@ def test_cancel_keeps_the_partial_and_resume_goes_on(
 def test_discard_forgets_and_deletes(tab: StagingTab, host: FakeHost, tmp_path: Path) -> None:
     target = host.workspace / "a"
     (host.workspace / "a.partial" / "files").mkdir(parents=True)
+    (host.workspace / "a.partial" / "lock").touch()
     history = History(host.state_dir)
     history.finish(history.begin(str(tmp_path / "a.zip"), str(target), {}), "cancelled", "Cancelled.")
     tab.refresh_recent()

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import random
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ __all__ = ["LocalSource", "SourceFile"]
 
 _PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR}
 _GONE = {errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO, errno.ENOENT}
+_NO_SUCH = {errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
+_OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _TRIES = 6
 _FIRST_PAUSE = 0.1
 
@@ -38,9 +41,7 @@ class LocalSource:
     def __init__(self, path: Path, *, pause: Callable[[float], None] = time.sleep) -> None:
         self.path, self._pause = path, pause
         try:
-            if path.is_dir():
-                raise PathError(f"{path} is a folder, not an archive.", hint="Choose the archive file inside it.")
-            self._handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            self._handle = os.open(path, _OPEN)
         except FileNotFoundError:
             raise PathError(
                 f"{path} does not exist.", hint="Check the spelling, or whether Drive is mounted."
@@ -50,8 +51,14 @@ class LocalSource:
                 f"You may not read {path}.", hint="Change its permissions, or copy it to a place you own."
             ) from None
         except OSError as error:
+            if error.errno in _NO_SUCH:
+                raise PathError(f"{path} is no file ({os.strerror(error.errno)}).", hint="Check the path.") from None
             raise _lost(path, error) from error
         status = os.fstat(self._handle)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(self._handle)
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
+            raise PathError(f"{path} is {kind}, not an archive.", hint="Choose an archive file.")
         self.size, self.modified_ns = status.st_size, status.st_mtime_ns
 
     def read(self, start: int, end: int) -> bytes:

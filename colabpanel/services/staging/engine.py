@@ -18,7 +18,7 @@ from colabpanel.services.files import existing_parent, free_bytes
 from colabpanel.services.paths import resolve_inside
 from colabpanel.services.sources import LocalSource
 from colabpanel.services.staging.archive import ArchiveReader, Kind
-from colabpanel.services.staging.extract import Budget, extract
+from colabpanel.services.staging.extract import FULL, Budget, disk_full, extract
 from colabpanel.services.staging.formats import open_archive
 from colabpanel.services.staging.models import Plan, Request, Skipped
 from colabpanel.services.staging.partial import Outcome, Partial
@@ -30,6 +30,16 @@ __all__ = ["discard_here", "plan_here", "stage_here"]
 
 _IDENTITY_REACH = 1 << 20
 _SURVEY_SECONDS = 3.0
+_NOT_USABLE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EINVAL,
+}
 
 
 class _Places:
@@ -59,8 +69,10 @@ def _disk_errors_in_words() -> Iterator[None]:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         reason = f"{os.strerror(error.errno or 0)}{where}."
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            raise PathError(f"A folder or file may not be used: {reason}", hint="Choose paths that you own.") from error
+        if error.errno in FULL:
+            raise disk_full(Path(error.filename or "/")) from error
+        if error.errno in _NOT_USABLE:
+            raise PathError(f"A path cannot be used: {reason}", hint="Choose another target folder.") from error
         raise StorageError(f"The disk failed: {reason}", hint="What was done is kept: stage again to go on.") from error
 
 
@@ -70,18 +82,16 @@ def stage_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     wanted = Request.from_json(request)
     places = _Places(wanted)
     with closing(LocalSource(places.source)) as source:
-        used = is_used(places.directory, places.partial)
+        is_used(places.directory, places.partial)
         with closing(places.partial):
             outcome = _unpack(source, wanted, places, progress)
             places.partial.begin_publishing(outcome)
-            if used:
-                places.directory.mkdir(parents=True, exist_ok=True)
-            published = publish(places.partial, places.directory, wanted.overwrite, progress)
+            published = publish(places.partial, places.directory, wanted.overwrite, progress, source=places.source)
     skipped = [*outcome.skipped, *published.skipped]
     return {
         "status": "partial" if skipped else "ok",
         "directory": str(places.directory),
-        "files": outcome.files - len(published.skipped),
+        "files": outcome.files - published.lost_files,
         "size": outcome.size - published.lost_bytes,
         "kept": published.kept,
         "skipped": skipped,

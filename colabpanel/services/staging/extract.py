@@ -18,12 +18,15 @@ from colabpanel.services.staging.names import Parts, safe_parts
 from colabpanel.services.staging.partial import Outcome, Partial
 from colabpanel.services.staging.tree import Tree
 from colabpanel.services.staging.triage import folds_case, triage
+from colabpanel.words import count
 from colabpanel.words import size as say_size
 
-__all__ = ["Budget", "extract"]
+__all__ = ["FULL", "Budget", "disk_full", "extract"]
 
 _CHUNK = 1 << 20
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_MOST_SKIPPED = 100_000
+_MUCH = 1 << 20
+FULL = {errno.ENOSPC, errno.EDQUOT}
 _MEMBER_ONLY = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EEXIST}
 
 
@@ -76,11 +79,12 @@ class _Extraction:
         self._meter, self._budget = meter, budget
         self._places: dict[Parts, int] = {}
         self._skipped: list[Skipped] = []
+        self._skipped_count = 0
 
     def take(self, member: Member, place: Parts | str) -> None:
         """Unpack one member, or note why not."""
         if isinstance(place, str):
-            self._skipped.append(Skipped(member.name, place))
+            self._note_skipped(member.name, place)
         elif member.kind is Kind.FOLDER:
             if place:
                 self._tree.make_folder(place)
@@ -111,6 +115,8 @@ class _Extraction:
 
     def _write(self, member: Member, place: Parts) -> int:
         is_link = member.kind is Kind.HARDLINK
+        if is_link and safe_parts(member.link) == place in self._places:
+            return self._places[place]
         chunks = self._copied(member) if is_link else self._reader.chunks(member)
         handle = self._tree.create(place, executable=member.executable)
         written = 0
@@ -146,19 +152,29 @@ class _Extraction:
 
     def _skip(self, member: Member, place: Parts, error: MemberError | OSError) -> None:
         if isinstance(error, OSError):
-            if error.errno in _FULL:
-                raise _disk_full(self._partial.folder) from error
+            if error.errno in FULL:
+                raise disk_full(self._partial.folder) from error
             if error.errno not in _MEMBER_ONLY:
                 raise _unwritable(self._partial.folder, error) from error
         else:
             self._tree.remove(place)
+            self._places.pop(place, None)
         reason = (
             str(error) if isinstance(error, MemberError) else f"it cannot be written: {os.strerror(error.errno or 0)}"
         )
-        self._skipped.append(Skipped(member.name, reason))
+        self._note_skipped(member.name, reason)
+
+    def _note_skipped(self, name: str, reason: str) -> None:
+        self._skipped_count += 1
+        if self._skipped_count <= _MOST_SKIPPED:
+            self._skipped.append(Skipped(name, reason))
 
     def outcome(self) -> Outcome:
         """Return the sum of it, damage of the archive as a whole included."""
+        if self._skipped_count > _MOST_SKIPPED:
+            self._skipped.append(
+                Skipped("(archive)", f"{count(self._skipped_count - _MOST_SKIPPED)} more were skipped")
+            )
         if self._reader.damage:
             self._skipped.append(Skipped("(archive)", self._reader.damage))
         return Outcome(len(self._places), sum(self._places.values()), tuple(self._skipped))
@@ -170,9 +186,12 @@ def _write_all(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def _disk_full(folder: Path) -> StorageError:
+def disk_full(folder: Path) -> StorageError:
+    """Say that a disk has no room, whether for bytes or for files."""
+    free = free_bytes(folder)
+    left = f"{say_size(free)} are left" if free < _MUCH else "it takes no more files"
     return StorageError(
-        f"The disk is full: {say_size(free_bytes(folder))} are left.",
+        f"The disk is full: {left}.",
         hint="Free some space, then stage again: it goes on where it stopped.",
     )
 

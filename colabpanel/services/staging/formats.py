@@ -17,7 +17,9 @@ __all__ = ["open_archive"]
 
 _BLOCK = 512
 _ZIP_END = b"PK\x05\x06"
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _ZIP_END_REACH = 66_000
+_MOST_PADDING = 1 << 20
 _COMPRESSED = {b"\x1f\x8b": "tar.gz", b"BZh": "tar.bz2", b"\xfd7zXZ\0": "tar.xz"}
 _KNOWN = {
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
@@ -53,10 +55,10 @@ def open_archive(source: LocalSource, password: str | None, limits: Limits) -> A
     if kind:
         _insist_on_tar_inside(source, kind)
         return TarReader(source, kind, limits.header_bytes)
-    if not head.startswith(b"PK") and holds_tar(head):
+    if holds_tar(head) and not (source.size > _MOST_PADDING and not head.strip(b"\0")):
         return TarReader(source, "tar", limits.header_bytes)
-    if head.startswith((b"PK\x03\x04", _ZIP_END)) or _ends_like_zip(source):
-        return ZipReader(source, password)
+    if head.startswith(_ZIP_STARTS) or _ends_like_zip(source):
+        return ZipReader(source, password, limits)
     raise _not_an_archive(source, head)
 
 
@@ -83,6 +85,10 @@ def _ends_like_zip(source: LocalSource) -> bool:
 
 def _not_an_archive(source: LocalSource, head: bytes) -> ArchiveError:
     name = source.path.name
+    if not head.strip(b"\0"):
+        return ArchiveError(
+            f"{name} begins with nothing but zeros.", hint="The download was not finished. Download it again."
+        )
     kind = next((kind for magic, kind in _KNOWN.items() if head.lstrip().startswith(magic)), None)
     if kind is None:
         return ArchiveError(f"{name} is not an archive.", hint=_SUPPORTED)

@@ -19,7 +19,7 @@ class Limits:
 
     Attributes:
         total_bytes: Unpacked size of all members; None leaves it to the free disk space.
-        members: Number of members.
+        members: Number of members; of a zip archive, a million need about 0.8 GB of memory.
         ratio: Unpacked size over archive size, looked at once more than ``ratio_from`` bytes
             are unpacked; None looks at none.
         ratio_from: See ``ratio``.
@@ -28,7 +28,7 @@ class Limits:
     """
 
     total_bytes: int | None = None
-    members: int = 5_000_000
+    members: int = 750_000
     ratio: float | None = 250.0
     ratio_from: int = 256 * _MB
     depth: int = 100

@@ -11,6 +11,7 @@ from colabpanel.services.staging.archive import Kind, Member
 __all__ = ["Claims", "safe_parts"]
 
 _LONGEST = 255
+_LONGEST_PATH = 3000
 _DEVICES = {"con", "prn", "aux", "nul"} | {f"{kind}{number}" for kind in ("com", "lpt") for number in range(1, 10)}
 
 Parts = tuple[str, ...]
@@ -40,6 +41,8 @@ def safe_parts(name: str, *, depth: int = 100, windows: bool = os.name == "nt") 
         return "its name has too many folders"
     if any(len(os.fsencode(part)) > _LONGEST for part in parts):
         return "its name is too long"
+    if len(os.fsencode("/".join(parts))) > _LONGEST_PATH:
+        return "its path is too long"
     return _refused_by_windows(parts) if windows else parts
 
 

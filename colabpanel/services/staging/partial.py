@@ -33,6 +33,9 @@ __all__ = ["Outcome", "Partial"]
 
 _VERSION = 1
 _INSIDE_NAME = ".colabpanel.partial"
+_FILES, _JOURNAL, _LOCK = "files", "journal.jsonl", "lock"
+_OUR_NAMES = {_FILES, _JOURNAL, "journal.new", _LOCK, ".colabpanel-Case"}
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BATCH_MEMBERS = 256
 _BATCH_BYTES = 8 << 20
 
@@ -59,13 +62,30 @@ class Partial:
         fits_beside = directory != root and not os.path.ismount(directory) and os.access(directory.parent, os.W_OK)
         self.folder = beside if fits_beside and directory.name else directory / _INSIDE_NAME
         self.is_inside = self.folder.parent == directory
-        self.files = self.folder / "files"
+        self.files = self.folder / _FILES
         self.done: dict[int, int] = {}
         self.published: Outcome | None = None
-        self._journal_path = self.folder / "journal.jsonl"
+        self._journal_path = self.folder / _JOURNAL
         self._journal = self._lock = -1
         self._batch: list[tuple[int, int]] = []
         self._batch_bytes = 0
+
+    def insist_on_ours(self) -> None:
+        """Refuse a folder of the same name that is not ours, or a link.
+
+        Raises:
+            PathError: Something else stands there.
+        """
+        if not os.path.lexists(self.folder):
+            return
+        if not self.folder.is_symlink() and self.folder.is_dir():
+            names = set(os.listdir(self.folder))  # noqa: PTH208 - names are all that is looked at
+            if not names or (_LOCK in names and names <= _OUR_NAMES):
+                return
+        raise PathError(
+            f"{self.folder} is in the way: staging unpacks there first, and it is not colabpanel's.",
+            hint="Rename it or move it away, or choose another target.",
+        )
 
     def matches(self, identity: list[Any]) -> bool:
         """Whether it was made from the same archive with the same choice of members."""
@@ -80,6 +100,7 @@ class Partial:
             PathError: The folder cannot be made.
         """
         try:
+            self.insist_on_ours()
             self.folder.mkdir(parents=True, exist_ok=True)
             self._take_lock()
             if not (resume and self.matches(identity)):
@@ -89,11 +110,14 @@ class Partial:
             self._journal = os.open(self._journal_path, os.O_WRONLY | os.O_APPEND)
         except PermissionError as error:
             raise PathError(
-                f"You may not write to {self.folder.parent}.", hint="Choose a target folder that you own."
+                f"You may not write to {self._refusing()}.", hint="Choose a target folder that you own."
             ) from error
 
+    def _refusing(self) -> Path:
+        return self.folder if os.access(self.folder.parent, os.W_OK) else self.folder.parent
+
     def _take_lock(self) -> None:
-        self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        self._lock = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | _NO_FOLLOW, 0o666)
         if fcntl is None:
             return
         try:
@@ -112,15 +136,16 @@ class Partial:
         temporary.replace(self._journal_path)
 
     def _read_journal(self) -> list[dict[str, Any]]:
-        """Return the whole lines of the journal; one cut short by a crash is dropped."""
+        """Return the whole lines of the journal, none if it is not one; a line cut short by a crash is dropped."""
         try:
             text = self._journal_path.read_text(encoding="ascii")
-        except OSError:
+        except (OSError, UnicodeError):
             return []
         lines = []
         for line in text.splitlines():
             with contextlib.suppress(ValueError):
                 lines.append(json.loads(line))
+        lines = [line for line in lines if isinstance(line, dict)]
         return lines if lines and lines[0].get("version") == _VERSION else []
 
     def _read_progress(self) -> None:
@@ -163,6 +188,11 @@ class Partial:
         self._journal = self._lock = -1
 
     def remove(self) -> None:
-        """Delete it with everything in it."""
+        """Delete it with everything in it.
+
+        Raises:
+            PathError: It is not ours.
+        """
+        self.insist_on_ours()
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(self.folder)

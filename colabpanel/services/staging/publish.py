@@ -24,6 +24,7 @@ class Published:
     """What moving changed about the outcome."""
 
     kept: int = 0
+    lost_files: int = 0
     lost_bytes: int = 0
     skipped: list[Skipped] = field(default_factory=list)
 
@@ -45,37 +46,38 @@ def is_used(directory: Path, partial: Partial) -> bool:
         raise PathError(f"You may not read {directory}.", hint="Choose a target folder that you own.") from None
 
 
-def publish(partial: Partial, directory: Path, overwrite: Overwrite, progress: Progress) -> Published:
+def publish(
+    partial: Partial, directory: Path, overwrite: Overwrite, progress: Progress, *, source: Path | None = None
+) -> Published:
     """Move the finished tree to the target, then remove the partial.
 
-    It may be interrupted anywhere and called again: what was moved is no longer there to move.
+    It cannot be cancelled, for that would leave the target half changed. A process that
+    dies anywhere is no loss: calling it again moves what is still there to move.
 
     Args:
         partial: With a complete tree, and noted as such in its journal.
         directory: The target.
         overwrite: What to do about files that are there already.
-        progress: May cancel.
+        progress: Is told how many files were moved one by one.
+        source: The archive, which no member may replace.
     """
-    progress.start(None, "Moving into place", unit="files")
+    progress.start(None, "Moving into place", unit="files", cancellable=False)
     published = Published()
     if partial.files.exists() and not _move_whole(partial, directory):
+        directory.mkdir(parents=True, exist_ok=True)
         with Tree(directory) as target:
-            _Merge(partial.files, target, overwrite, progress, published).folder(())
+            _Merge(partial.files, target, overwrite, progress, published, source).folder(())
     partial.remove()
     return published
 
 
 def _move_whole(partial: Partial, directory: Path) -> bool:
-    if partial.is_inside or is_used(directory, partial):
+    """Make the tree the target by one rename, where there is no target yet."""
+    if partial.is_inside or os.path.lexists(directory):
         return False
     try:
-        if directory.is_dir():
-            if Path.cwd() == directory:
-                return False
-            directory.rmdir()
         partial.files.rename(directory)
     except OSError:
-        directory.mkdir(parents=True, exist_ok=True)
         return False
     return True
 
@@ -87,6 +89,7 @@ class _Merge:
     overwrite: Overwrite
     progress: Progress
     published: Published
+    archive: Path | None
 
     def folder(self, parts: Parts) -> None:
         with os.scandir(self.source.joinpath(*parts)) as entries:
@@ -109,6 +112,8 @@ class _Merge:
             self._move_folder(place, existing)
         elif stat.S_ISDIR(existing.st_mode):
             raise IsADirectoryError
+        elif self._is_archive(existing):
+            self._skip(entry, "it would replace the archive itself")
         elif self._stays(entry, place, existing):
             self.published.kept += 1
         else:
@@ -118,6 +123,9 @@ class _Merge:
         if not stat.S_ISDIR(existing.st_mode):
             raise NotADirectoryError
         self.folder(place)
+
+    def _is_archive(self, existing: os.stat_result) -> bool:
+        return self.archive is not None and os.path.samestat(existing, self.archive.stat())
 
     def _stays(self, entry: os.DirEntry[str], place: Parts, existing: os.stat_result) -> bool:
         if self.overwrite == "never":
@@ -135,8 +143,12 @@ class _Merge:
         return False
 
     def _skip(self, entry: os.DirEntry[str], reason: str) -> None:
-        """Note what cannot be placed: a file, or every file of a folder."""
-        for path in [Path(entry.path)] if entry.is_file(follow_symlinks=False) else Path(entry.path).rglob("*"):
-            if path.is_file():
-                self.published.skipped.append(Skipped(path.relative_to(self.source).as_posix(), reason))
-                self.published.lost_bytes += path.stat().st_size
+        """Note what cannot be placed: a file, or a folder with every file in it."""
+        path = Path(entry.path)
+        files = [path] if entry.is_file(follow_symlinks=False) else [file for file in path.rglob("*") if file.is_file()]
+        for file in files:
+            self.published.skipped.append(Skipped(file.relative_to(self.source).as_posix(), reason))
+            self.published.lost_files += 1
+            self.published.lost_bytes += file.stat().st_size
+        if not files:
+            self.published.skipped.append(Skipped(f"{path.relative_to(self.source).as_posix()}/", reason))

@@ -177,4 +177,4 @@ def _anchored(path: str | Path, root: str | Path | None) -> str:
     text = os.fspath(path)
     if root is not None or not text.strip():
         return text
-    return os.path.abspath(os.path.expanduser(text.strip()))  # noqa: PTH100, PTH111 - Path.expanduser raises for ~x
+    return os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 - Path.expanduser raises for ~x

@@ -20,8 +20,22 @@ __all__ = ["TAR_OPENERS", "TarReader", "holds_tar"]
 
 _CHUNK = 1 << 20
 _BLOCK = 512
-_DAMAGED = (DamagedStreamError, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+_MOST_GLOBAL = 1 << 20
+_MOST_PADDING = 1 << 20
+_VOLUME_LABEL, _DUMP_FOLDER = b"V", b"D"
+_DAMAGED = (
+    DamagedStreamError,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    RecursionError,
+)
 _WRONG_SUM = "a checksum of the compressed archive does not match: any of its files may be wrong"
+_BAD_TAIL = "what follows its end is damaged or not part of it, so its checksum could not be verified"
+_MORE_FOLLOWS = "more data follows its end: members may be missing"
 _CUT_SHORT = "the archive ends too early or is damaged; members after this point are missing"
 
 TAR_OPENERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
@@ -44,15 +58,18 @@ def holds_tar(block: bytes) -> bool:
 
 
 class _WatchedInfo(tarfile.TarInfo):
-    """Notes how the headers ended: ``tarfile`` takes a damaged header for the end."""
+    """Notes how the headers ended, for ``tarfile`` takes a damaged header for the end; and bounds global headers."""
 
     @classmethod
     def fromtarfile(cls, archive: Any) -> Any:
         try:
-            return super().fromtarfile(archive)
+            info = super().fromtarfile(archive)
         except tarfile.HeaderError as error:
             archive.last_error = error
             raise
+        if sum(len(key) + len(value) for key, value in archive.pax_headers.items()) > _MOST_GLOBAL:
+            raise DamagedStreamError("global headers without end")
+        return info
 
 
 class TarReader:
@@ -71,7 +88,7 @@ class TarReader:
         self.format, self.damage = kind, ""
         self._raw = SourceFile(source)
         buffered = cast("IO[bytes]", io.BufferedReader(self._raw, _CHUNK))
-        self._stream = ForwardFile(TAR_OPENERS[kind](buffered), largest_read=header_bytes)
+        self._stream = ForwardFile(TAR_OPENERS[kind](buffered), largest_read=max(header_bytes, _CHUNK))
         try:
             self._tar = tarfile.TarFile(
                 fileobj=cast("IO[bytes]", self._stream),
@@ -94,20 +111,37 @@ class TarReader:
         index = 0
         try:
             while (info := self._tar.next()) is not None:
+                self._tar.members.clear()  # type: ignore[attr-defined]  # or every header stays in memory
+                if info.type == _VOLUME_LABEL:
+                    continue
                 self._current = info
                 yield _member(index, info)
                 index += 1
-                self._tar.members.clear()  # type: ignore[attr-defined]  # or every header stays in memory
             self._drain()
         except _DAMAGED as error:
-            self.damage = _WRONG_SUM if isinstance(error, gzip.BadGzipFile | lzma.LZMAError) else _CUT_SHORT
+            self.damage = self._diagnose(error)
+
+    @property
+    def _ended(self) -> bool:
+        """Whether the block of zeros that ends a tar was met."""
+        return isinstance(getattr(self._tar, "last_error", None), tarfile.EOFHeaderError)  # type: ignore[attr-defined]
 
     def _drain(self) -> None:
-        ended_by = getattr(self._tar, "last_error", None)
-        if not isinstance(ended_by, tarfile.EOFHeaderError):  # type: ignore[attr-defined]  # not in typeshed
+        """Read to the end of the file, which verifies a checksum; nothing but some zeros may follow."""
+        follows = 0
+        while chunk := self._stream.read(_CHUNK):
+            if chunk.strip(b"\0"):
+                self.damage = _MORE_FOLLOWS
+            follows += len(chunk)
+        if follows > _MOST_PADDING:
+            self.damage = _MORE_FOLLOWS
+        if not self._ended:
             self.damage = _CUT_SHORT
-        while self._stream.read(_CHUNK):
-            pass
+
+    def _diagnose(self, error: BaseException) -> str:
+        if isinstance(error, lzma.LZMAError) or "CRC" in str(error) or "Incorrect length" in str(error):
+            return _WRONG_SUM
+        return _BAD_TAIL if self._ended else _CUT_SHORT
 
     def chunks(self, member: Member) -> Iterator[bytes]:
         """Yield a member's bytes, holes of sparse files filled with zeros."""
@@ -144,7 +178,7 @@ def _member(index: int, info: tarfile.TarInfo) -> Member:
 
 
 def _kind(info: tarfile.TarInfo) -> Kind:
-    if info.isdir():
+    if info.isdir() or info.type == _DUMP_FOLDER:
         return Kind.FOLDER
     if info.islnk():
         return Kind.HARDLINK

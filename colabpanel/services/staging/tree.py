@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections import OrderedDict
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +20,7 @@ _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_FOLLOW
 _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NO_FOLLOW | getattr(os, "O_BINARY", 0)
 _MOST_OPEN = 160
+_CHUNK = 1 << 20
 
 Parts = tuple[str, ...]
 
@@ -74,9 +77,30 @@ class Tree:
             return
 
     def adopt(self, path: Path, parts: Parts) -> None:
-        """Move a file or folder from elsewhere on the same disk to a path, replacing a file there."""
+        """Move a file or folder from elsewhere to a path, replacing a file there.
+
+        A folder must come from the same disk; a file of another is copied beside its place first.
+        """
         name, folder = self._place(parts)
-        os.replace(path, name, dst_dir_fd=folder)
+        try:
+            os.replace(path, name, dst_dir_fd=folder)
+        except OSError as error:
+            if error.errno != errno.EXDEV or not path.is_file():
+                raise
+            self._copy(path, parts)
+
+    def _copy(self, path: Path, parts: Parts) -> None:
+        status = path.stat()
+        beside = (*parts[:-1], f".{parts[-1][:200]}.part")
+        with (
+            path.open("rb") as old,
+            os.fdopen(self.create(beside, executable=bool(status.st_mode & 0o100)), "wb") as new,
+        ):
+            shutil.copyfileobj(old, new, _CHUNK)
+        name, folder = self._place(beside)
+        os.utime(name, (status.st_atime, status.st_mtime), dir_fd=folder)
+        os.replace(name, self._place(parts)[0], src_dir_fd=folder, dst_dir_fd=folder)
+        path.unlink()
 
     def _place(self, parts: Parts) -> tuple[str, int | None]:
         if _HAS_DIR_FD:

@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from colabpanel.errors import ArchiveError, ColabPanelError, PasswordError
 from colabpanel.services.sources import LocalSource, SourceFile
 from colabpanel.services.staging.archive import Kind, Member, MemberError
+from colabpanel.services.staging.models import Limits
+from colabpanel.services.staging.zip_contents import refuse_large_contents
+from colabpanel.services.staging.zip_member import METHODS, decoded
 
 __all__ = ["ZipReader"]
 
@@ -23,7 +26,9 @@ _UTF8_FLAG = 0x800
 _ENCRYPTED_FLAG = 0x1
 _AES = 99
 _UNIX = 3
-_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+_TRIAL = 64 << 20
+_LOCKED_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # zipfile decodes these with bounds
+_METHOD_NAMES = {9: "Deflate64", 93: "Zstandard", 95: "xz", 98: "PPMd"}
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -41,8 +46,9 @@ class ZipReader:
 
     format = "zip"
 
-    def __init__(self, source: LocalSource, password: str | None) -> None:
-        self._file = SourceFile(source)
+    def __init__(self, source: LocalSource, password: str | None, limits: Limits) -> None:
+        refuse_large_contents(source, limits)
+        self._source, self._file = source, SourceFile(source)
         try:
             self._zip = zipfile.ZipFile(io.BufferedReader(self._file, _CHUNK))
         except ColabPanelError:
@@ -54,23 +60,23 @@ class ZipReader:
         self.size: int | None = sum(info.file_size for info in self._infos)
         self.encrypted = any(info.flag_bits & _ENCRYPTED_FLAG for info in self._infos)
         _refuse_overlaps(self._infos, self._zip.start_dir)
-        if self.encrypted and password is not None:
-            self._unlock(password)
-
-    def _unlock(self, password: str) -> None:
-        locked = [info for info in self._infos if info.flag_bits & _ENCRYPTED_FLAG]
-        if any(info.compress_type == _AES for info in locked):
+        if any(info.compress_type == _AES for info in self._infos):
             raise ArchiveError(
                 "This zip archive is encrypted with AES, which is not supported.",
                 hint="Unpack it with 7-Zip and zip it again without AES.",
             )
+        if self.encrypted and password is not None:
+            self._unlock(password)
+
+    def _unlock(self, password: str) -> None:
+        """Try the password on the smallest member: its check value alone fits one wrong password in 256."""
         self._zip.setpassword(password.encode())
+        locked = [info for info in self._infos if info.flag_bits & _ENCRYPTED_FLAG and info.file_size <= _TRIAL]
         try:
-            self._zip.open(min(locked, key=lambda info: info.compress_size)).close()
-        except RuntimeError:
+            if locked:
+                self._zip.read(min(locked, key=lambda info: info.file_size))
+        except (RuntimeError, zipfile.BadZipFile, zlib.error):
             raise PasswordError("The password does not open this archive.", hint="Check it and try again.") from None
-        except _DAMAGED:
-            return
 
     def members(self) -> Iterator[Member]:
         """Yield the members in the order in which they lie in the file."""
@@ -88,15 +94,17 @@ class ZipReader:
             )
 
     def chunks(self, member: Member) -> Iterator[bytes]:
-        """Yield a member's bytes; its checksum is verified with the last of them."""
+        """Yield a member's bytes; its length and checksum are verified with the last of them."""
+        info = self._infos[member.index]
         try:
-            with self._zip.open(self._infos[member.index]) as stream:
-                while chunk := stream.read(_CHUNK):
-                    yield chunk
-        except ColabPanelError:
-            raise
+            yield from self._decrypted(info) if info.flag_bits & _ENCRYPTED_FLAG else decoded(self._source, info)
         except _DAMAGED as error:
             raise MemberError(_damage_in_words(error)) from error
+
+    def _decrypted(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
+        with self._zip.open(info) as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
 
     def position(self) -> int:
         """Return the position of the last read."""
@@ -150,8 +158,10 @@ def _modified(info: zipfile.ZipInfo) -> float | None:
 
 
 def _trouble(info: zipfile.ZipInfo, *, repeated: bool) -> str:
-    if info.compress_type not in _METHODS and not info.flag_bits & _ENCRYPTED_FLAG:
-        return f"its compression method (number {info.compress_type}) is not supported"
+    supported = _LOCKED_METHODS if info.flag_bits & _ENCRYPTED_FLAG else METHODS
+    if info.compress_type not in supported:
+        name = _METHOD_NAMES.get(info.compress_type, f"number {info.compress_type}")
+        return f"its compression method ({name}) is not supported"
     return "a later member has the same name" if repeated else ""
 
 

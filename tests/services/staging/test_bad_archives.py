@@ -7,9 +7,11 @@ import gzip
 import io
 import lzma
 import os
+import resource
 import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colabpanel import plan, stage
-from colabpanel.errors import ArchiveError, ColabPanelError, SpaceError
+from colabpanel.errors import ArchiveError, ColabPanelError, LimitError, SpaceError
 from colabpanel.services.staging import Limits, engine
 from colabpanel.services.staging.engine import plan_here, stage_here
 from colabpanel.services.staging.models import Request
@@ -37,7 +39,8 @@ from tests.fakes import RecordingProgress
         (b"PK\x03\x04 and then nothing", "damaged zip archive"),
         (gzip.compress(b"no tar in here"), "gz file with no tar"),
         (b"\x1f\x8b not gzip at all", "damaged at its start"),
-        (bytes(100), "is not an archive"),
+        (bytes(100), "nothing but zeros"),
+        (bytes(2 << 20), "nothing but zeros"),
     ],
 )
 def test_files_that_are_no_archive_are_named_and_refused(tmp_path: Path, content: bytes, words: str) -> None:
@@ -292,6 +295,146 @@ def test_data_in_front_of_a_zip_is_fine(tmp_path: Path) -> None:
     source.write_bytes(b"#!/bin/sh\nexit 0\n" * 40 + source.read_bytes())
     assert stage(source, tmp_path / "out").status == "ok"
     assert tree_of(tmp_path / "out") == TREE
+
+
+def test_zeros_in_place_of_a_header_do_not_hide_what_follows(tmp_path: Path) -> None:
+    raw = bytearray(make_tar(tmp_path / "archive", {"a": b"1", "b": b"2"}).read_bytes())
+    raw[1024:1536] = bytes(512)
+    (tmp_path / "archive").write_bytes(raw)
+    staged = stage(tmp_path / "archive", tmp_path / "out")
+    assert staged.skipped == (("(archive)", "more data follows its end: members may be missing"),)
+    make_tar(tmp_path / "b")
+    (tmp_path / "two").write_bytes(make_tar(tmp_path / "c").read_bytes() + (tmp_path / "b").read_bytes())
+    assert stage(tmp_path / "two", tmp_path / "out2").status == "partial"
+    (tmp_path / "long").write_bytes((tmp_path / "b").read_bytes() + bytes(3 << 20))
+    assert stage(tmp_path / "long", tmp_path / "out3").status == "partial"
+
+
+def test_garbage_behind_a_gzip_is_told_for_what_it_is(tmp_path: Path) -> None:
+    source = make_tar(tmp_path / "archive", mode="w:gz")
+    source.write_bytes(source.read_bytes() + b"garbage")
+    staged = stage(source, tmp_path / "out")
+    assert "what follows its end" in staged.skipped[0][1]
+    assert tree_of(tmp_path / "out") == TREE
+
+
+def test_a_hard_link_to_itself_keeps_its_content(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "archive", "w") as archive:
+        add_file(archive, "a", b"important")
+        add_special(archive, "a", tarfile.LNKTYPE, "./a")
+    staged = stage(tmp_path / "archive", tmp_path / "out")
+    assert (staged.status, staged.size) == ("ok", 9)
+    assert tree_of(tmp_path / "out") == {"a": b"important"}
+
+
+def test_a_damaged_later_version_is_not_counted(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "archive", "w") as archive:
+        add_file(archive, "a", b"good")
+        add_special(archive, "a", tarfile.LNKTYPE, "missing")
+    staged = stage(tmp_path / "archive", tmp_path / "out")
+    assert (staged.files, staged.status, len(tree_of(tmp_path / "out"))) == (0, "partial", 0)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("declared", [10, 3_000_000])
+def test_a_member_that_lies_about_its_size_is_damaged(tmp_path: Path, method: int, declared: int) -> None:
+    content = bytes(2_000_000)
+    source = make_zip(tmp_path / "archive", {"lie": content}, method=method)
+    raw = bytearray(source.read_bytes())
+    at = raw.rfind(b"PK\x01\x02")
+    raw[at + 16 : at + 20] = struct.pack("<I", zlib.crc32(content[:declared]))
+    raw[at + 24 : at + 28] = struct.pack("<I", declared)
+    source.write_bytes(raw)
+    (skipped,) = stage(source, tmp_path / "out").skipped
+    assert "than its header says" in skipped.reason
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_methods_round_trip_and_damage_is_found(tmp_path: Path, method: int) -> None:
+    files = {"a": os.urandom(3_000_000), "b": b"text " * 1000, "empty": b""}
+    source = make_zip(tmp_path / "archive", files, method=method)
+    assert stage(source, tmp_path / "out").status == "ok"
+    assert tree_of(tmp_path / "out") == files
+    raw = bytearray(source.read_bytes())
+    raw[1_000_000] ^= 1
+    source.write_bytes(raw)
+    assert [member for member, _ in stage(source, tmp_path / "out2").skipped] == ["a"]
+
+
+def test_a_bomb_in_bzip2_takes_no_memory(tmp_path: Path) -> None:
+    source = make_zip(tmp_path / "archive", {"bomb": bytes(700_000_000)}, method=zipfile.ZIP_BZIP2)
+    raw = bytearray(source.read_bytes())
+    at = raw.rfind(b"PK\x01\x02")
+    raw[at + 24 : at + 28] = struct.pack("<I", 10)
+    source.write_bytes(raw)
+    request = Request(source=str(source), directory=str(tmp_path / "out"))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert stage_here(request.to_json(), RecordingProgress())["status"] == "partial"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+def test_a_table_of_contents_is_looked_at_before_it_is_read(tmp_path: Path) -> None:
+    for name, end in (
+        ("count", struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 65000, 65000, 1, 0, 0)),
+        ("size", struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, 1, 1 << 31, 0, 0)),
+        (
+            "zip64",
+            struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 0, 0, 0, 0, 1 << 40, 1 << 40, 1 << 50, 0)
+            + struct.pack("<4sIQI", b"PK\x06\x07", 0, 4, 1)
+            + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 65535, 65535, 0xFFFFFFFF, 0xFFFFFFFF, 0),
+        ),
+    ):
+        (tmp_path / name).write_bytes(b"PK\x03\x04" + end)
+        with pytest.raises(LimitError, match="more than 1,000 members"):
+            stage(tmp_path / name, tmp_path / "out", limits=Limits(members=1000))
+
+
+def test_headers_without_end_are_damage(tmp_path: Path) -> None:
+    with tarfile.open(
+        tmp_path / "archive", "w", format=tarfile.PAX_FORMAT, pax_headers={"k": "v" * 2_000_000}
+    ) as archive:
+        add_file(archive, "a")
+    with pytest.raises(ArchiveError):
+        stage(tmp_path / "archive", tmp_path / "out")
+    with tarfile.open(tmp_path / "archive", "w", format=tarfile.PAX_FORMAT) as archive:
+        add_file(archive, "fine")
+        for _ in range(3000):
+            add_special(archive, "x", tarfile.XHDTYPE)
+    assert stage(tmp_path / "archive", tmp_path / "out").status == "partial"
+
+
+def test_a_volume_label_and_a_name_like_a_zips_are_fine(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "archive", "w") as archive:
+        add_file(archive, "PKGBUILD")
+        add_special(archive, "label", b"V")
+    staged = stage(tmp_path / "archive", tmp_path / "out")
+    assert (staged.status, set(tree_of(tmp_path / "out"))) == ("ok", {"PKGBUILD"})
+
+
+def test_aes_is_refused_by_name(tmp_path: Path) -> None:
+    source = make_zip(tmp_path / "archive", {"a": b"x"}, method=zipfile.ZIP_STORED)
+    raw = bytearray(source.read_bytes())
+    at = raw.rfind(b"PK\x01\x02")
+    raw[at + 8 : at + 12] = struct.pack("<HH", 1, 99)
+    source.write_bytes(raw)
+    with pytest.raises(ArchiveError, match="encrypted with AES"):
+        stage(source, tmp_path / "out")
+
+
+def test_an_archive_does_not_replace_itself(tmp_path: Path) -> None:
+    source = make_zip(tmp_path / "a.zip", {"a.zip": b"tiny", "b": b"b"})
+    before = source.read_bytes()
+    staged = stage(source, tmp_path)
+    assert staged.skipped == (("a.zip", "it would replace the archive itself"),)
+    assert source.read_bytes() == before
+
+
+def test_an_empty_folder_that_finds_no_place_is_told(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "archive", "w") as archive:
+        add_special(archive, "a", tarfile.DIRTYPE)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a").touch()
+    assert [member for member, _ in stage(tmp_path / "archive", tmp_path / "out").skipped] == ["a/"]
 
 
 @settings(max_examples=60, deadline=None)

@@ -19,6 +19,8 @@ import pytest
 
 from colabpanel import plan, stage
 from colabpanel.errors import PathError, StorageError
+from colabpanel.jobs import Job
+from colabpanel.services.staging import discard
 from colabpanel.services.staging.engine import stage_here
 from colabpanel.services.staging.models import Request, Skipped
 from colabpanel.services.staging.partial import Outcome, Partial
@@ -85,7 +87,7 @@ class _KillAt(RecordingProgress):
         self.moves = moves
 
     def advance(self, amount: int = 1) -> None:
-        if self.phases and self.phases[-1][1] == "Moving into place" and amount:
+        if not self.cancellable and amount:
             self.moves -= 1
             if self.moves < 0:
                 raise _Interrupted
@@ -144,19 +146,61 @@ def test_a_journal_line_cut_short_costs_one_batch(tmp_path: Path) -> None:
     third.close()
 
 
-def test_a_journal_of_nonsense_is_begun_afresh(tmp_path: Path) -> None:
+@pytest.mark.parametrize("nonsense", [b"", b'{"version": 99}\n', b"5", b"[]", b"null", b"\xff\xfe"])
+def test_a_journal_of_nonsense_is_begun_afresh(tmp_path: Path, nonsense: bytes) -> None:
     folder = tmp_path / "out.partial"
     (folder / "files").mkdir(parents=True)
     (folder / "files" / "stray").touch()
-    (folder / "journal.jsonl").write_text('{"version": 99}\n')
+    (folder / "lock").touch()
+    (folder / "journal.jsonl").write_bytes(nonsense)
     assert stage(make_zip(tmp_path / "a.zip"), tmp_path / "out").status == "ok"
     assert tree_of(tmp_path / "out") == TREE
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+def test_a_partial_that_is_not_ours_is_left_alone(tmp_path: Path, kind: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "files").mkdir(parents=True)
+    (elsewhere / "files" / "thesis.txt").write_text("years of work")
+    stranger = tmp_path / "out.partial"
+    if kind == "folder":
+        elsewhere.rename(stranger)
+    elif kind == "file":
+        stranger.touch()
+    else:
+        stranger.symlink_to(elsewhere)
+    before = tree_of(tmp_path)
+    source = make_zip(tmp_path / "a.zip")
+    with pytest.raises(PathError, match="is in the way"):
+        stage(source, tmp_path / "out")
+    with pytest.raises(PathError, match="is in the way"):
+        discard(tmp_path / "out")
+    source.unlink()
+    assert tree_of(tmp_path) == before
+
+
+def test_cancelling_while_files_are_moved_finishes_instead(tmp_path: Path) -> None:
+    source, out = make_zip(tmp_path / "a.zip"), tmp_path / "out"
+    out.mkdir()
+    job: Job[Any] = Job("stage")
+
+    class CancelWhenMoving(RecordingProgress):
+        def start(self, total: int | None, description: str, *, unit: str = "bytes", cancellable: bool = True) -> None:
+            job.start(total, description, unit=unit, cancellable=cancellable)
+            if not cancellable:
+                job.cancel()
+
+        def advance(self, amount: int = 1) -> None:
+            job.advance(amount)
+
+    stage_here(Request(source=str(source), directory=str(out)).to_json(), CancelWhenMoving())
+    assert tree_of(out) == TREE
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False, capture_output=True
     )
@@ -242,3 +286,31 @@ def test_a_target_that_turns_unwritable_is_told_from_a_bad_member(
     code = errno.ENAMETOOLONG
     staged = stage_here(request, RecordingProgress())
     assert staged["skipped"] == [("data/a.txt", "it cannot be written: File name too long")]
+
+
+def test_a_folder_of_the_target_on_another_disk_is_filled_by_copying(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "data").mkdir(parents=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", out / "data"], check=False, capture_output=True)
+    if mounted.returncode:
+        pytest.skip("tmpfs cannot be mounted here")
+    try:
+        (out / "data" / "a.txt").write_bytes(b"old")
+        staged = stage(make_zip(tmp_path / "a.zip", {"data/a.txt": b"new", "data/b.txt": b"b"}), out)
+        assert (staged.status, tree_of(out)) == ("ok", {"data/a.txt": b"new", "data/b.txt": b"b"})
+    finally:
+        subprocess.run(["umount", out / "data"], check=True)
+
+
+def test_a_target_keeps_its_permissions(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir(mode=0o700)
+    stage(make_zip(tmp_path / "a.zip"), out)
+    assert out.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("source", ["fifo", "/dev/zero", "."])
+def test_a_source_that_is_no_regular_file_is_refused_at_once(tmp_path: Path, source: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(PathError, match="not an archive"):
+        stage(tmp_path / source, tmp_path / "out")
