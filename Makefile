@@ -4,7 +4,10 @@ PYTHON ?= python3
 NEWEST := .venv/bin
 COLAB := .venv-colab/bin
 PYTEST := -m pytest -q
-UNIT := tests --ignore tests/browser
+UNIT := tests --ignore tests/browser --ignore tests/kernel -m "not slow and not gpu"
+# What jupyter_client and ipykernel leave open or deprecated is theirs.
+KERNEL := tests/kernel -W ignore::ResourceWarning -W ignore::DeprecationWarning -W ignore::RuntimeWarning \
+	-W ignore::pytest.PytestUnraisableExceptionWarning
 TIMED := @sh tools/timed.sh
 export COVERAGE_FILE := $(CURDIR)/build/coverage/data
 export COLABPANEL_COLAB_PYTHON := $(CURDIR)/$(COLAB)/python
@@ -32,13 +35,15 @@ check: .venv/ready .venv-colab/ready
 
 unit: .venv/ready
 	rm -rf build/coverage && mkdir -p build/coverage
-	$(NEWEST)/coverage run $(PYTEST) $(UNIT) -m "not slow and not gpu"
+	$(NEWEST)/coverage run $(PYTEST) $(UNIT)
+	$(NEWEST)/python $(PYTEST) $(KERNEL)
 	$(NEWEST)/coverage combine -q
 	$(NEWEST)/coverage report --skip-covered --include "colabpanel/services/*,colabpanel/jobs.py,colabpanel/errors.py" --fail-under 95
 	$(NEWEST)/coverage report --format total --fail-under 90
 
 unit-colab: .venv-colab/ready
-	$(COLAB)/python $(PYTEST) $(UNIT) -m "not slow and not gpu"
+	$(COLAB)/python $(PYTEST) $(UNIT)
+	$(COLAB)/python $(PYTEST) $(KERNEL)
 
 browser: .venv/ready .venv-colab/ready chromium
 	$(NEWEST)/python $(PYTEST) tests/browser -m "not slow"

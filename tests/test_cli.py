@@ -155,7 +155,7 @@ def test_no_path_is_not_the_working_folder(tmp_path: Path, capsys: pytest.Captur
 
 def test_ctrl_c_in_a_terminal_reaches_the_command_alone(tmp_path: Path) -> None:
     source = make_zip(tmp_path / "a.zip", {f"{index}": bytes(3000) for index in range(4000)})
-    command = [sys.executable, "-m", "colabpanel", "stage", source, tmp_path / "out", "--json"]
+    command = [sys.executable, "-m", "colabpanel", "stage", str(source), str(tmp_path / "out"), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
     while not (tmp_path / "out.partial" / "files" / "50").exists():
         assert process.poll() is None

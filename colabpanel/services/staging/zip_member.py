@@ -20,7 +20,7 @@ from colabpanel.services.staging.archive import MemberError
 __all__ = ["METHODS", "decoded"]
 
 _CHUNK = 1 << 20
-_LOCAL_HEADER = struct.Struct("<4s5HIIIHH")
+_LOCAL_HEADER = 30
 _LZMA_MEMORY = 256 << 20
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 
@@ -113,11 +113,11 @@ def decoded(source: LocalSource, info: zipfile.ZipInfo) -> Iterator[bytes]:
 
 
 def _data_start(source: LocalSource, info: zipfile.ZipInfo) -> int:
-    head = source.read(info.header_offset, info.header_offset + _LOCAL_HEADER.size)
-    if len(head) < _LOCAL_HEADER.size or not head.startswith(b"PK\x03\x04"):
+    head = source.read(info.header_offset, info.header_offset + _LOCAL_HEADER)
+    if len(head) < _LOCAL_HEADER or not head.startswith(b"PK\x03\x04"):
         raise MemberError("it is damaged: its header is not where the table of contents says")
-    name_length, extra_length = _LOCAL_HEADER.unpack(head)[-2:]
-    return info.header_offset + _LOCAL_HEADER.size + name_length + extra_length
+    lengths: tuple[int, int] = struct.unpack_from("<HH", head, _LOCAL_HEADER - 4)  # of the name and of extra fields
+    return info.header_offset + _LOCAL_HEADER + sum(lengths)
 
 
 def _decoder(source: LocalSource, info: zipfile.ZipInfo, start: int) -> tuple[_Decoder, int, int]:

@@ -1,0 +1,105 @@
+"""The panel inside a real kernel, on whichever versions run these tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+from tests.archives import make_zip
+
+Run = Callable[..., str]
+
+
+def test_a_click_in_a_kernel_stages_and_updates_come_while_the_cell_runs(run: Run, tmp_path: Path) -> None:
+    source = make_zip(tmp_path / "a.zip", {f"{number}": bytes(2000) for number in range(200)})
+    printed = run(
+        f"""
+import time, colabpanel
+panel = colabpanel.show(["staging"])
+tab = panel.tabs["staging"]
+tab.source.text.value = {str(source)!r}
+tab.target.text.value = {str(tmp_path / "out")!r}
+tab.stage_button.click()
+deadline = time.monotonic() + 60
+while "Unpacked 200 files" not in tab.jobs.message.value and time.monotonic() < deadline:
+    time.sleep(0.05)
+print(tab.jobs.message.value)
+"""
+    )
+    assert "Unpacked 200 files" in printed
+    assert len(list((tmp_path / "out").iterdir())) == 200
+
+
+def test_show_twice_leaves_one_panel_and_close_none(run: Run) -> None:
+    printed = run(
+        """
+import threading, colabpanel
+from ipywidgets.widgets import widget
+import ipyfilechooser, ipywidgets, warnings  # ipyfilechooser keeps one Layout from its import on
+warnings.simplefilter("ignore")
+registry = getattr(widget, "_instances", None)
+registry = ipywidgets.Widget.widgets if registry is None else registry
+before = len(registry)
+first = colabpanel.show()
+once = len(registry)
+panel = colabpanel.show()
+print(len(registry) == once, once - before <= 90)
+panel.close()
+for thread in threading.enumerate():
+    if thread.name.startswith("colabpanel"):
+        thread.join(5)
+print(len(registry) - before, [t.name for t in threading.enumerate() if t.name.startswith("colabpanel")])
+"""
+    )
+    assert printed.split("\n")[:2] == ["True True", "0 []"]
+
+
+def test_the_main_thread_is_reached_from_a_job_once_no_cell_runs(run: Run) -> None:
+    run(
+        """
+import threading
+from colabpanel.hosts import detect
+host = detect()
+found = []
+def ask():
+    found.append(host.on_main_thread(threading.current_thread).result(30) is threading.main_thread())
+asking = threading.Thread(target=ask)
+asking.start()
+asking.join(0.2)
+print(found)
+"""
+    )
+    assert run("asking.join(30); print(found)").strip() in {"[True]", "[]"}
+    assert run("asking.join(30); print(host.name, found)").strip() == "Jupyter [True]"
+
+
+def test_an_interrupted_cell_leaves_a_running_staging_alone(run: Run, tmp_path: Path) -> None:
+    source = make_zip(tmp_path / "a.zip", {f"{number}": bytes(3000) for number in range(4000)})
+    printed = run(
+        f"""
+import os, signal, time, colabpanel
+from pathlib import Path
+from colabpanel.jobs import JobRunner
+job = JobRunner().submit("stage", lambda progress: colabpanel.stage({str(source)!r}, "out", progress=progress))
+while not Path("out.partial/files/50").exists():
+    pass
+try:
+    os.killpg(os.getpgrp(), signal.SIGINT)
+    time.sleep(30)
+except KeyboardInterrupt:
+    print("interrupted", job.result(60).files)
+"""
+    )
+    assert printed.strip() == "interrupted 4000"
+
+
+def test_the_demo_runs_from_top_to_bottom(tmp_path: Path) -> None:
+    notebook = nbformat.read(Path(__file__).parents[2] / "demo.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    texts = ["".join(output.get("text", "")) for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert any("ok 121 files in data" in text for text in texts)
+    assert any("121 files were there already; 15 files in the sample" in text for text in texts)
+    assert any("photo.zip is a PNG image" in text for text in texts)
