@@ -50,6 +50,7 @@ browser: .venv/ready .venv-colab/ready chromium
 
 test-long: .venv/ready .venv-colab/ready chromium
 	$(NEWEST)/python $(PYTEST) tests -m slow
+	@sh tools/matrix.sh
 
 # make bench ONLY=panel
 bench: .venv/ready

@@ -28,6 +28,8 @@ from colabpanel.widgets.path_picker import PathPicker
 
 __all__ = ["StagingTab"]
 
+_SETTLED_AFTER = 2  # looks of the refresher, four a second
+_TARGET_HINT = "A folder on fast local disk"
 _ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz", ".tar", ".zip", ".jar")
 
 
@@ -37,7 +39,7 @@ class StagingTab(Tab):
     def build(self) -> list[ipywidgets.Widget]:
         """Make the cards: the form with its plan, and the recent stagings."""
         self._history = History(self.context.host.state_dir)
-        self._planned = 0
+        self._planned = self._settling = 0
         self._suggested = ""
         self._resumable: dict[str, HistoryEntry] = {}
         cards = [self._form(), self._recent()]
@@ -49,9 +51,7 @@ class StagingTab(Tab):
     def _form(self) -> ipywidgets.Widget:
         root = self.context.host.root
         self.source = PathPicker("From", self.browse, root=root, placeholder="An archive on Drive or on disk")
-        self.target = PathPicker(
-            "To", self.browse, folders_only=True, root=root, placeholder="A folder on fast local disk"
-        )
+        self.target = PathPicker("To", self.browse, folders_only=True, root=root, placeholder=_TARGET_HINT)
         self.target.start_folder = str(self.context.host.workspace)
         self.options = StagingOptions()
         self.plan_view = ipywidgets.HTML()
@@ -110,34 +110,44 @@ class StagingTab(Tab):
     def _drive_moved(self, _: object) -> None:
         self.source.start_folder = self.context.state.drive_root or str(self.context.host.workspace)
 
+    @property
+    def directory(self) -> str:
+        """The target: what stands in the field, or what it suggests while it is empty."""
+        return self.target.path or self._suggested
+
     def _source_chosen(self, _: object) -> None:
-        """Suggest a target named like the archive, unless the user chose one."""
+        """Suggest a target named like the archive, as a placeholder: text being typed is never overwritten."""
         name = Path(self.source.path).name
         ending = next((ending for ending in _ENDINGS if name.lower().endswith(ending)), Path(name).suffix)
-        stem = name.removesuffix(name[len(name) - len(ending) :]) if ending else name
-        if stem and self.target.path in {"", self._suggested}:
-            self._suggested = str(self.context.host.workspace / stem)
-            self.target.path = self._suggested
+        stem = name[: len(name) - len(ending)]
+        self._suggested = str(self.context.host.workspace / stem) if stem else ""
+        self.target.text.placeholder = sendable(self._suggested) or _TARGET_HINT
         self._changed(None)
 
     def _changed(self, _: object) -> None:
         self._show_code()
-        self._plan()
+        self._planned += 1
+        self.plan_view.value = ""
+        self.plan_message.clear()
+        self._settling = _SETTLED_AFTER
+
+    def update(self) -> None:
+        """Bring running jobs up to date, and plan once the user has stopped typing."""
+        super().update()
+        if self._settling:
+            self._settling -= 1
+            if not self._settling:
+                self._plan()
 
     def _show_code(self) -> None:
         self.code.show(
-            code_for(
-                self.source.path, self.target.path, self.options.chosen(), has_password=bool(self.options.password)
-            )
+            code_for(self.source.path, self.directory, self.options.chosen(), has_password=bool(self.options.password))
         )
 
     def _plan(self) -> None:
         """Plan in the background; a plan that was overtaken by a later change is dropped."""
-        self._planned += 1
         turn = self._planned
-        self.plan_view.value = ""
-        self.plan_message.clear()
-        source, directory = self.source.path, self.target.path
+        source, directory = self.source.path, self.directory
         if not (source and directory):
             return
         chosen, password = self.options.chosen(), self.options.password
@@ -174,12 +184,13 @@ class StagingTab(Tab):
         """Stage what the form says."""
         if not self.source.path:
             raise InputError("No archive is chosen.", hint="Type or paste its path under From, or browse to it.")
-        if not self.target.path:
+        if not self.directory:
             raise InputError("No target folder is chosen.", hint="Type a path under To, or browse to it.")
-        self._start(self.source.path, self.target.path, self.options.chosen())
+        self._start(self.source.path, self.directory, self.options.chosen())
 
     def _start(self, source: str, directory: str, options: dict[str, object]) -> None:
         self.plan_message.clear()
+        self._settling = 0
         job = self.start_job(
             self.jobs,
             self._staged,
@@ -202,7 +213,7 @@ class StagingTab(Tab):
 
     def work_here(self) -> None:
         """Make the target the working folder, as ``os.chdir`` does."""
-        path = self.target.path
+        path = self.directory
         if not path:
             raise InputError("No target folder is chosen.", hint="Stage data first, or type a folder under To.")
         self.in_background(

@@ -41,9 +41,9 @@ class PathPicker(ipywidgets.VBox):
         self._browse, self._asked = browse, 0
         self._folders_only, self._root = folders_only, root
         self.start_folder = ""
-        self.text = ipywidgets.Combobox(
-            description=label, placeholder=placeholder, ensure_option=False, continuous_update=False
-        )
+        # Each letter is sent: a front end sets the field back to the last value it sent whenever the
+        # kernel changes anything else about it, such as the suggestions.
+        self.text = ipywidgets.Combobox(description=label, placeholder=placeholder, ensure_option=False)
         self.browse_button = button("Browse", tooltip=f"Look for: {label}", icon="folder-open", kind="quiet")
         self.chooser: FolderChooser | None = None
         super().__init__([styled(ipywidgets.HBox([styled(self.text, "cp-field"), self.browse_button]), "cp-path")])

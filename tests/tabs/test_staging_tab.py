@@ -32,21 +32,39 @@ def _tab(panel: Panel) -> StagingTab:
 
 
 @pytest.fixture
+def settle(panel: Panel, tick: Callable[[Panel], None]) -> Callable[[], None]:
+    """Let the user stop typing."""
+
+    def looks() -> None:
+        tick(panel)
+        tick(panel)
+
+    return looks
+
+
+@pytest.fixture
 def tab(panel: Panel) -> StagingTab:
     return _tab(panel)
 
 
 def test_choosing_an_archive_suggests_a_target_and_shows_a_plan(
-    tab: StagingTab, host: FakeHost, tmp_path: Path
+    tab: StagingTab, host: FakeHost, tmp_path: Path, settle: Callable[[], None]
 ) -> None:
     tab.source.text.value = str(make_zip(tmp_path / "photos.zip"))
-    assert tab.target.path == str(host.workspace / "photos")
+    assert tab.directory == tab.target.text.placeholder == str(host.workspace / "photos")
+    assert str(host.workspace / "photos") in tab.code.value
+    assert tab.plan_view.value == ""
+    settle()
     assert "<dd>4</dd>" in tab.plan_view.value
-    tab.source.text.value = str(make_zip(tmp_path / "other.tar.gz"))
-    assert tab.target.path == str(host.workspace / "other")
+    tab.source.text.value = str(make_zip(tmp_path / "other.TAR.gz"))
+    assert tab.directory == str(host.workspace / "other")
     tab.target.text.value = "/mine"
     tab.source.text.value = str(tmp_path / "photos.zip")
-    assert tab.target.path == "/mine"
+    assert (tab.directory, tab.target.text.value) == ("/mine", "/mine")
+    tab.target.text.value = ""
+    tab.source.text.value = ""
+    assert tab.directory == ""
+    assert tab.target.text.placeholder == "A folder on fast local disk"
 
 
 def test_stage_data_unpacks_and_says_so(
@@ -82,18 +100,18 @@ def test_work_here_changes_the_working_folder(tab: StagingTab, tmp_path: Path, m
 def test_without_paths_nothing_starts(tab: StagingTab) -> None:
     tab.stage_button.click()
     assert "No archive is chosen." in tab.notice.value
-    tab.source.text.value = "/x.zip"
-    tab.target.text.value = ""
+    tab.source.text.value = "/"
     tab.stage_button.click()
     assert "No target folder is chosen." in tab.notice.value
     assert not tab.jobs.busy
 
 
 def test_a_bad_archive_is_told_before_and_after_pressing(
-    tab: StagingTab, panel: Panel, tmp_path: Path, tick: Callable[[Panel], None]
+    tab: StagingTab, panel: Panel, tmp_path: Path, tick: Callable[[Panel], None], settle: Callable[[], None]
 ) -> None:
     (tmp_path / "photo.zip").write_bytes(b"\x89PNG\r\n\x1a\n")
     tab.source.text.value = str(tmp_path / "photo.zip")
+    settle()
     assert "photo.zip is a PNG image" in tab.plan_message.value
     tab.stage_button.click()
     tick(panel)
@@ -101,8 +119,11 @@ def test_a_bad_archive_is_told_before_and_after_pressing(
     assert "Refused" in tab.recent.value
 
 
-def test_foreign_names_stay_text(tab: StagingTab, panel: Panel, tmp_path: Path, tick: Callable[[Panel], None]) -> None:
+def test_foreign_names_stay_text(
+    tab: StagingTab, panel: Panel, tmp_path: Path, tick: Callable[[Panel], None], settle: Callable[[], None]
+) -> None:
     tab.source.text.value = str(make_zip(tmp_path / f"{EVIL[:-4]}.zip", {EVIL: b"x", f"../{EVIL}": b"x"}))
+    settle()
     assert "1 member would be skipped." in tab.plan_message.value
     tab.stage_button.click()
     tick(panel)
@@ -124,6 +145,8 @@ def test_options_reach_the_service_and_the_code(
     assert "include=[&#x27;*.txt&#x27;, &#x27;*.bin&#x27;]" in tab.code.value
     assert "getpass" in tab.code.value
     assert "s3cret" not in tab.code.value
+    tick(panel)
+    tick(panel)
     assert "<dd>2</dd>" in tab.plan_view.value
     tab.stage_button.click()
     tick(panel)
@@ -193,13 +216,16 @@ def test_discard_waits_for_a_running_staging(make_panel: Callable[..., Panel], h
 
 
 def test_a_plan_that_was_overtaken_is_not_shown(
-    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path, tick: Callable[[Panel], None]
 ) -> None:
     held = HeldWork()
-    tab = _tab(make_panel(host, runner=JobRunner(held)))
+    panel = make_panel(host, runner=JobRunner(held))
+    tab = _tab(panel)
     held.release()
-    tab.source.text.value = str(make_zip(tmp_path / "one.zip", {"a": b"1"}))
-    tab.source.text.value = str(tmp_path / "missing.zip")
+    for source in (make_zip(tmp_path / "one.zip", {"a": b"1"}), tmp_path / "missing.zip"):
+        tab.source.text.value = str(source)
+        tick(panel)
+        tick(panel)
     held.release()
     assert "does not exist" in tab.plan_message.value
     assert tab.plan_view.value == ""
@@ -214,6 +240,8 @@ def test_in_the_dashboard_paths_outside_are_refused_by_the_service(
     tab = _tab(panel)
     make_zip(tmp_path / "secret.zip")
     tab.source.text.value = "../secret.zip"
+    tick(panel)
+    tick(panel)
     assert "lies outside the folder" in tab.plan_message.value
     tab.stage_button.click()
     tick(panel)
