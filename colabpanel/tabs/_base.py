@@ -78,6 +78,10 @@ class Tab(ABC):
         self._job_views.append(view)
         return view
 
+    def for_coders(self, *widgets: ipywidgets.Widget) -> list[ipywidgets.Widget]:
+        """Return widgets that make sense in a notebook only: nothing in the dashboard."""
+        return [] if self.context.host.is_served else list(widgets)
+
     def update(self) -> None:
         """Bring the views of running jobs up to date."""
         for view in self._job_views:

@@ -36,7 +36,7 @@ class DriveTab(Tab):
         )
         self.readonly = styled(ipywidgets.Checkbox(description="Read only", indent=False), "cp-check")
         self.readonly.observe(lambda _: self._show_code(), names="value")
-        self.jobs = self.job_view(self.mount_button, self.unmount_button, self.code)
+        self.jobs = self.job_view(self.mount_button, self.unmount_button, *self.for_coders(self.code))
         self.on_click(self.mount_button, self.mount)
         self.on_click(self.unmount_button, self.unmount)
         return card(
@@ -54,7 +54,7 @@ class DriveTab(Tab):
         self.use_button = button(
             "Use this folder", tooltip="Start from this folder when choosing files", icon="check", kind="primary"
         )
-        self.jobs = self.job_view(self.use_button, self.code)
+        self.jobs = self.job_view(self.use_button, *self.for_coders(self.code))
         self.on_click(self.use_button, self.use_folder)
         return card(
             "A folder that serves as Drive",

@@ -63,8 +63,7 @@ class StagingTab(Tab):
         self.work_button = button(
             "Work here", tooltip="Make the target the working folder of the notebook", icon="terminal"
         )
-        extras = [] if self.context.host.is_served else [self.work_button]
-        self.jobs = self.job_view(self.stage_button, *extras)
+        self.jobs = self.job_view(self.stage_button, *self.for_coders(self.work_button))
         self.on_click(self.stage_button, self.stage)
         self.on_click(self.work_button, self.work_here)
         return card(
@@ -75,7 +74,7 @@ class StagingTab(Tab):
             self.plan_view,
             self.plan_message,
             self.jobs,
-            self.code,
+            *self.for_coders(self.code),
         )
 
     def _recent(self) -> ipywidgets.Widget:
