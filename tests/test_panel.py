@@ -34,7 +34,9 @@ def test_the_panel_opens_with_few_models_and_builds_tabs_when_looked_at(
     assert panel.tabs["staging"] is built
 
 
-def test_closing_leaves_no_thread_and_no_model(host: FakeHost) -> None:
+@pytest.mark.parametrize("served", [False, True])
+def test_closing_leaves_no_thread_and_no_model(host: FakeHost, served: bool) -> None:
+    host.is_served = served
     before, threads = set(_registry()), set(threading.enumerate())
     panel = Panel(host=host)
     panel.select("staging")

@@ -2,7 +2,10 @@
 # Run units, tabs and kernels on every supported Python that this machine has.
 ran=0
 for version in 3.10 3.11 3.12 3.13; do
-  python=$(command -v "python$version" || ls "$HOME"/.pyenv/versions/"$version".*/bin/python 2> /dev/null | tail -n 1)
+  python=
+  for candidate in "python$version" "$HOME"/.pyenv/versions/"$version".*/bin/python; do
+    "$candidate" -c "" 2> /dev/null && python=$candidate
+  done
   if [ -z "$python" ]; then
     echo "Python $version: not on this machine"
     continue

@@ -57,7 +57,6 @@ def serve(
         write_sample(folder)
     if not folder.is_dir():
         raise PathError(f"{root} is not a folder.", hint="Pass an existing folder with --root.")
-    os.environ[ROOT_VARIABLE] = str(folder)
     port = _free_port(ip, port)
     token = secrets.token_urlsafe(32)
     url = f"http://{ip}:{port}/?token={token}"
@@ -71,7 +70,11 @@ def serve(
     dashboard.listening = staticmethod(listening)
     app = dashboard.instance(config=_config(ip, port, token, theme, cull_after))
     app.initialize([])
-    app.start()
+    os.environ[ROOT_VARIABLE] = str(folder)  # for the kernels, which inherit it
+    try:
+        app.start()
+    finally:
+        del os.environ[ROOT_VARIABLE]
 
 
 def _free_port(ip: str, port: int) -> int:

@@ -17,7 +17,7 @@ from colabpanel.jobs import Job, JobRunner, Progress
 from colabpanel.services.isolated import ChildFailedError
 from colabpanel.services.paths import list_folder
 from colabpanel.state import PanelState
-from colabpanel.widgets.basics import escape, styled
+from colabpanel.widgets.basics import close_tree, escape, styled
 from colabpanel.widgets.job_view import JobView
 from colabpanel.widgets.messages import Message, MessageView
 from colabpanel.widgets.path_picker import Answer
@@ -79,8 +79,12 @@ class Tab(ABC):
         return view
 
     def for_coders(self, *widgets: ipywidgets.Widget) -> list[ipywidgets.Widget]:
-        """Return widgets that make sense in a notebook only: nothing in the dashboard."""
-        return [] if self.context.host.is_served else list(widgets)
+        """Return widgets that make sense in a notebook only; in the dashboard they are closed, and none is left."""
+        if not self.context.host.is_served:
+            return list(widgets)
+        for widget in widgets:
+            close_tree(widget)
+        return []
 
     def update(self) -> None:
         """Bring the views of running jobs up to date."""

@@ -194,5 +194,10 @@ class Partial:
             PathError: It is not ours.
         """
         self.insist_on_ours()
+        # The lock goes last: by it a half removed folder is known for ours.
         with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self.folder)
+            shutil.rmtree(self.files)
+        for name in (*(_OUR_NAMES - {_FILES, _LOCK}), _LOCK):
+            (self.folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            self.folder.rmdir()

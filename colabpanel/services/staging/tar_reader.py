@@ -104,13 +104,14 @@ class TarReader:
                 f"{source.path.name} is damaged at its start, so nothing of it can be unpacked.",
                 hint="It may not be completely uploaded or downloaded. Copy it again.",
             ) from error
+        self._is_empty = self._tar.firstmember is None  # type: ignore[attr-defined]  # and asking again fails on 3.10
         self._current: tarfile.TarInfo | None = None
 
     def members(self) -> Iterator[Member]:
         """Yield the members; afterwards `damage` tells whether the archive was whole."""
         index = 0
         try:
-            while (info := self._tar.next()) is not None:
+            while not self._is_empty and (info := self._tar.next()) is not None:
                 self._tar.members.clear()  # type: ignore[attr-defined]  # or every header stays in memory
                 if info.type == _VOLUME_LABEL:
                     continue

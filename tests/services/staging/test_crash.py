@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -21,7 +22,7 @@ from colabpanel import plan, stage
 from colabpanel.errors import PathError, StorageError
 from colabpanel.jobs import Job
 from colabpanel.services.staging import discard
-from colabpanel.services.staging.engine import stage_here
+from colabpanel.services.staging.engine import plan_here, stage_here
 from colabpanel.services.staging.models import Request, Skipped
 from colabpanel.services.staging.partial import Outcome, Partial
 from colabpanel.services.staging.publish import publish
@@ -157,6 +158,31 @@ def test_a_journal_of_nonsense_is_begun_afresh(tmp_path: Path, nonsense: bytes) 
     assert tree_of(tmp_path / "out") == TREE
 
 
+def test_a_partial_that_was_half_removed_is_known_for_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, out = make_zip(tmp_path / "a.zip"), tmp_path / "out"
+    request = Request(source=str(source), directory=str(out)).to_json()
+    removed: list[str] = []
+    real = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.parent.name == "out.partial" and path.name != ".colabpanel-Case":
+            removed.append(path.name)
+            if len(removed) == stop:
+                raise _Interrupted
+        real(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    for stop in (1, 2, 3, 4):
+        removed.clear()
+        with contextlib.suppress(_Interrupted):
+            stage_here(request, RecordingProgress())
+        assert tree_of(out) == TREE
+    assert removed[-1] == "lock"
+    monkeypatch.undo()
+    assert stage(source, out).status == "ok"
+    assert sorted(os.listdir(tmp_path)) == ["a.zip", "out"]
+
+
 @pytest.mark.parametrize("kind", ["folder", "file", "link"])
 def test_a_partial_that_is_not_ours_is_left_alone(tmp_path: Path, kind: str) -> None:
     elsewhere = tmp_path / "elsewhere"
@@ -256,8 +282,10 @@ def test_without_permission_it_is_said(mode: int, folder_mode: int, words: str) 
         base = Path(name)
         source = make_zip(base / "a.zip")
         source.chmod(mode)
+        request = Request(source=str(source), directory=str(base / "out")).to_json()
+        plan_here(request, RecordingProgress())  # loads what the other user may not be able to load
         base.chmod(folder_mode)
-        answer = _as_nobody(Request(source=str(source), directory=str(base / "out")).to_json())
+        answer = _as_nobody(request)
         assert words in answer["message"]
         assert answer["status"] == "rejected"
         assert answer["hint"]
