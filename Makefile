@@ -65,7 +65,7 @@ bench: .venv/ready
 .venv-colab/ready: pyproject.toml constraints/colab.txt
 	$(PYTHON) -m venv .venv-colab
 	grep -v '^widgetsnbextension' constraints/colab.txt > .venv-colab/constraints.txt
-	$(COLAB)/pip install -q -c .venv-colab/constraints.txt -e . ipykernel ipython jupyter_server "notebook<7" nbclient nbformat \
+	$(COLAB)/pip install -q -c .venv-colab/constraints.txt -e . ipython jupyter_server "notebook<7" nbclient nbformat \
 		"widgetsnbextension==3.6.6" hypothesis pytest pytest-randomly
 	touch $@
 

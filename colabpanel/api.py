@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from colabpanel.errors import HostError
@@ -29,17 +29,28 @@ def show(tabs: Sequence[str] | None = None, *, root: str | Path | None = None) -
         InputError: There is no tab of a name in ``tabs``.
         HostError: IPython is not running.
     """
+    display = _display()
     host = detect()
     if root is not None:
         host.root = resolve_inside(host.root, root)
     panel = Panel(tabs, host=host)
     while _shown:
         _shown.pop().close()
-    try:
-        from IPython.display import display
-    except ImportError as error:
-        panel.close()
-        raise HostError("There is no notebook to show the panel in.", hint="Run: colabpanel serve") from error
-    display(panel.widget)  # type: ignore[no-untyped-call]  # not typed on IPython 7
+    display(panel.widget)
     _shown.append(panel)
     return panel
+
+
+def _display() -> Callable[[object], object]:
+    """Return what displays an object in the output of the running cell."""
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        running = None
+    else:
+        running = get_ipython()
+    if running is None:
+        raise HostError("There is no notebook to show the panel in.", hint="Run: colabpanel serve")
+    shown: Callable[[object], object] = display
+    return shown

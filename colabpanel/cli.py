@@ -87,7 +87,7 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--no-browser", action="store_true", help="only print the URL")
     serve.add_argument("--sample", action="store_true", help="put a small sample archive into the root")
     serve.add_argument(
-        "--cull-after", type=int, default=600, metavar="SECONDS", help="end the kernel of a closed page after"
+        "--cull-after", type=int, default=300, metavar="SECONDS", help="end the kernel of a closed page after"
     )
     serve.add_argument("--json", action="store_true", help="print the URL as a JSON object")
     serve.set_defaults(run=_serve)

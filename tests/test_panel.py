@@ -116,6 +116,7 @@ def test_foreign_tab_titles_and_no_tab_selected_are_fine(make_panel: Callable[..
 def test_show_displays_once_and_closes_the_panel_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     shown: list[Any] = []
     monkeypatch.setattr("IPython.display.display", shown.append)
+    monkeypatch.setattr("IPython.get_ipython", object)
     monkeypatch.setattr(api, "detect", lambda: FakeHost(tmp_path))
     before = set(_registry())
     first = colabpanel.show()
@@ -131,11 +132,12 @@ def test_show_displays_once_and_closes_the_panel_before(monkeypatch: pytest.Monk
 
 def test_show_without_a_notebook_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(api, "detect", lambda: FakeHost(tmp_path))
-    monkeypatch.setitem(sys.modules, "IPython.display", None)
-    with pytest.raises(colabpanel.ColabPanelError, match="no notebook") as caught:
-        colabpanel.show()
-    assert "colabpanel serve" in caught.value.hint
-    api._shown.clear()
+    for missing in (False, True):
+        if missing:
+            monkeypatch.setitem(sys.modules, "IPython.display", None)
+        with pytest.raises(colabpanel.ColabPanelError, match="no notebook") as caught:
+            colabpanel.show()
+        assert "colabpanel serve" in caught.value.hint
 
 
 def test_the_page_has_a_heartbeat_where_custom_widgets_load(

@@ -33,7 +33,7 @@ def serve(
     theme: str = "light",
     open_browser: bool = True,
     sample: bool = False,
-    cull_after: int = 600,
+    cull_after: int = 300,
 ) -> None:
     """Serve the dashboard until it is interrupted.
 

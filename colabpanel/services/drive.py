@@ -8,7 +8,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from pathlib import Path
 
-from colabpanel.errors import HostError, StorageError
+from colabpanel.errors import HostError, OutsideRootError, StorageError
 from colabpanel.hosts import Host, detect
 from colabpanel.jobs import Progress
 from colabpanel.services.files import write_atomic
@@ -107,7 +107,10 @@ def find_drive(*, host: Host | None = None, mounts: Path = Path("/proc/self/moun
         chosen = (host.state_dir / _MEMORY).read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError:
         return None
-    return DriveFolder(inspect_drive_folder(chosen, root=host.root), None)
+    try:
+        return DriveFolder(inspect_drive_folder(chosen, root=host.root), None)
+    except OutsideRootError:  # chosen under another root
+        return None
 
 
 def _is_mounted(mountpoint: Path, mounts: Path) -> bool:

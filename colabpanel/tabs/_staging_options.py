@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets
 
+from colabpanel.errors import InputError
 from colabpanel.widgets.basics import button, styled
 
 __all__ = ["StagingOptions"]
@@ -42,12 +43,16 @@ class StagingOptions(ipywidgets.VBox):
         return self._password.value or None
 
     def chosen(self) -> dict[str, Any]:
-        """Return the options that differ from the defaults, as keyword arguments of ``stage``."""
+        """Return the options that differ from the defaults, as keyword arguments of ``stage``.
+
+        Raises:
+            InputError: The sample is no number.
+        """
         sample = self.first.value.strip()
         options: dict[str, Any] = {
             "include": _patterns(self.include.value),
             "exclude": _patterns(self.exclude.value),
-            "first_per_folder": int(sample) if sample.isdecimal() and int(sample) else None,
+            "first_per_folder": _whole_number(sample) if sample else None,
             "overwrite": self.overwrite.value if self.overwrite.value != "changed" else None,
         }
         return {name: value for name, value in options.items() if value}
@@ -63,6 +68,12 @@ class StagingOptions(ipywidgets.VBox):
 
 def _text(label: str, placeholder: str) -> ipywidgets.Text:
     return ipywidgets.Text(description=label, placeholder=placeholder, continuous_update=False)
+
+
+def _whole_number(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise InputError("Sample takes a whole number of at least 1.", hint="Leave it empty to take every file.")
+    return int(text)
 
 
 def _patterns(text: str) -> list[str]:

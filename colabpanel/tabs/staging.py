@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import ipywidgets
@@ -28,6 +29,7 @@ from colabpanel.widgets.path_picker import PathPicker
 
 __all__ = ["StagingTab"]
 
+_LOOK_AT_OTHERS = 5.0  # seconds: stagings of other pages and of the command line
 _SETTLED_AFTER = 2  # looks of the refresher, four a second
 _TARGET_HINT = "A folder on fast local disk"
 _ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz", ".tar", ".zip", ".jar")
@@ -40,10 +42,12 @@ class StagingTab(Tab):
         """Make the cards: the form with its plan, and the recent stagings."""
         self._history = History(self.context.host.state_dir)
         self._planned = self._settling = 0
+        self._some_running = False
         self._suggested = ""
         self._resumable: dict[str, HistoryEntry] = {}
         cards = [self._form(), self._recent()]
         self._watch()
+        self.context.refresher.every(_LOOK_AT_OTHERS, self._refresh_running)
         self._show_code()
         self.refresh_recent()
         return cards
@@ -124,14 +128,21 @@ class StagingTab(Tab):
         self._changed(None)
 
     def _changed(self, _: object) -> None:
-        self._show_code()
+        """Forget what was said of the form as it was, and plan anew once the user has stopped typing."""
         self._planned += 1
+        self._settling = 0
         self.plan_view.value = ""
-        self.plan_message.clear()
-        self._settling = _SETTLED_AFTER
+        for message in (self.plan_message, self.notice, self.jobs.message):
+            message.clear()
+        try:
+            self._show_code()
+        except InputError as error:
+            self.plan_message.show(error_message(error))
+        else:
+            self._settling = _SETTLED_AFTER
 
     def update(self) -> None:
-        """Bring running jobs up to date, and plan once the user has stopped typing."""
+        """Bring running jobs up to date, and plan when it is time."""
         super().update()
         if self._settling:
             self._settling -= 1
@@ -185,7 +196,11 @@ class StagingTab(Tab):
             raise InputError("No archive is chosen.", hint="Type or paste its path under From, or browse to it.")
         if not self.directory:
             raise InputError("No target folder is chosen.", hint="Type a path under To, or browse to it.")
-        self._start(self.source.path, self.directory, self.options.chosen())
+        self._start(self._absolute(self.source.path), self._absolute(self.directory), self.options.chosen())
+
+    def _absolute(self, path: str) -> str:
+        """Return a path that means the same in the list of recent stagings, whatever root is served then."""
+        return os.path.normpath(Path(self.context.host.root or "").absolute() / Path(path).expanduser())
 
     def _start(self, source: str, directory: str, options: dict[str, object]) -> None:
         self.plan_message.clear()
@@ -225,7 +240,17 @@ class StagingTab(Tab):
         """Read the list of recent stagings again."""
         self.in_background("recent", lambda _: self._history.entries(), self._show_recent)
 
+    def _refresh_running(self) -> None:
+        if self._some_running and not self.jobs.busy:
+            self.refresh_recent()
+
+    def _belongs_here(self, entry: HistoryEntry) -> bool:
+        root = self.context.host.root
+        return root is None or all(Path(path).is_relative_to(root) for path in (entry.source, entry.directory))
+
     def _show_recent(self, entries: list[HistoryEntry]) -> None:
+        entries = [entry for entry in entries if self._belongs_here(entry)]
+        self._some_running = any(entry.status == "running" for entry in entries)
         self.recent.show([recent_row(entry) for entry in entries])
         self.source.suggest([entry.source for entry in entries])
         self.target.suggest([entry.directory for entry in entries])

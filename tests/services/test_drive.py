@@ -86,6 +86,9 @@ def test_a_folder_that_serves_as_drive_is_remembered(host: FakeHost, tmp_path: P
     again = find_drive(host=host)
     assert again is not None
     assert (again.root, again.mountpoint) == (folder, None)
+    host.root = host.workspace
+    assert find_drive(host=host) is None
+    host.root = None
     folder.rmdir()
     with pytest.raises(PathError, match="does not exist"):
         find_drive(host=host)

@@ -14,7 +14,7 @@ from colabpanel.services.staging import History, Plan, Skipped
 from colabpanel.tabs._staging_words import code_for, plan_facts, skipped_list
 from colabpanel.tabs.staging import StagingTab
 from tests.archives import TREE, make_zip, tree_of
-from tests.fakes import FakeHost, HeldWork
+from tests.fakes import FakeClock, FakeHost, HeldWork
 
 EVIL = "<img src=x onerror=alert(1)>.txt"
 
@@ -153,8 +153,11 @@ def test_options_reach_the_service_and_the_code(
     assert sorted(tree_of(host.workspace / "a")) == ["data/a.txt", "data/empty.txt"]
     assert "s3cret" not in (host.state_dir / "stagings.json").read_text()
     tab.options.toggle.click()
-    tab.options.first.value = "many"
-    assert "first_per_folder" not in tab.options.chosen()
+    for wrong in ("many", "0", "-3"):
+        tab.options.first.value = wrong
+        assert "Sample takes a whole number" in tab.plan_message.value
+        tab.stage_button.click()
+        assert "Sample takes a whole number" in tab.notice.value
 
 
 def test_cancel_keeps_the_partial_and_resume_goes_on(
@@ -175,6 +178,9 @@ def test_cancel_keeps_the_partial_and_resume_goes_on(
     held.release()
     tick(panel)
     assert "Cancelled." in tab.jobs.message.value
+    tab.options.include.value = "*"
+    assert tab.jobs.message.value == ""
+    tab.options.include.value = ""
     assert not target.exists()
     history = History(host.state_dir)
     history.finish(history.begin(str(source), str(target), {"include": ["*.txt"]}), "cancelled", "Cancelled.")
@@ -283,3 +289,33 @@ def test_words_for_plans_and_long_lists() -> None:
     listed = skipped_list([Skipped(f"{number}", "bad") for number in range(600)])
     assert listed.endswith("and 100 more; colabpanel.stage(...).skipped lists all")
     assert code_for("", "", {}, has_password=False)[-1] == "colabpanel.stage('data.zip', 'data')"
+
+
+def test_the_dashboard_lists_what_lies_below_its_root_by_whole_paths(
+    make_panel: Callable[..., Panel], tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    host = FakeHost(tmp_path, root=tmp_path / "work")
+    History(host.state_dir).begin("/elsewhere/secret.zip", "/elsewhere/out", {})
+    panel = make_panel(host)
+    tab = _tab(panel)
+    assert "secret" not in tab.recent.value
+    make_zip(host.workspace / "a.zip")
+    tab.source.text.value = "a.zip"
+    tab.target.text.value = "./sub/../out"
+    tab.stage_button.click()
+    tick(panel)
+    entry = History(host.state_dir).entries()[0]
+    assert (entry.source, entry.directory) == (str(host.workspace / "a.zip"), str(host.workspace / "out"))
+
+
+def test_stagings_of_others_are_followed(
+    tab: StagingTab, panel: Panel, host: FakeHost, tmp_path: Path, clock: FakeClock
+) -> None:
+    history = History(host.state_dir)
+    entry = history.begin(str(tmp_path / "a.zip"), "out", {})
+    tab.refresh_recent()
+    assert "Running" in tab.recent.value
+    history.finish(entry, "ok", "Done.", files=1, size=1)
+    clock.now += 6
+    panel.refresher.tick()
+    assert "Running" not in tab.recent.value

@@ -6,7 +6,7 @@ import errno
 import os
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -50,7 +50,7 @@ class _Places:
         self.source = resolve_inside(root, request.source)
         self.directory = resolve_inside(root, request.directory)
         self.partial = Partial(self.directory, root)
-        if self.source.is_relative_to(self.directory) and self.source == self.directory:
+        if self.source == self.directory:
             raise PathError("The source and the target are the same path.", hint="Choose another target folder.")
 
 
@@ -85,6 +85,8 @@ def stage_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         is_used(places.directory, places.partial)
         with closing(places.partial):
             outcome = _unpack(source, wanted, places, progress)
+            if not outcome.files:
+                _insist_on_a_match(wanted, outcome.skipped, places.partial)
             places.partial.begin_publishing(outcome)
             published = publish(places.partial, places.directory, wanted.overwrite, progress, source=places.source)
     skipped = [*outcome.skipped, *published.skipped]
@@ -113,6 +115,18 @@ def _unpack(source: LocalSource, wanted: Request, places: _Places, progress: Pro
         except LimitError:
             partial.remove()
             raise
+
+
+def _insist_on_a_match(wanted: Request, skipped: Sequence[Skipped], partial: Partial | None = None) -> None:
+    """Refuse patterns that nothing matches, once no file was found; an empty partial is removed."""
+    if skipped or not (wanted.include or wanted.exclude):
+        return
+    if partial:
+        partial.remove()
+    raise InputError(
+        "No file of the archive matches the patterns.",
+        hint="A pattern with a slash is matched against the whole path, one without against the file name.",
+    )
 
 
 def _insist_on_password(reader: ArchiveReader, wanted: Request) -> None:
@@ -145,7 +159,8 @@ def discard_here(directory: str, root: str | None, progress: Progress) -> None:
     """Delete the unfinished staging of a target."""
     progress.start(None, "Discarding")
     real_root = Path(os.path.realpath(root)) if root else None
-    Partial(resolve_inside(real_root, directory), real_root).remove()
+    with closing(Partial(resolve_inside(real_root, directory), real_root)) as partial:
+        partial.discard()
 
 
 @_disk_errors_in_words()
@@ -217,6 +232,8 @@ def _problem(plan: Plan, wanted: Request, reader: ArchiveReader) -> tuple[str, s
             Budget(wanted.limits, plan.archive_size).spend(plan.size)
         if not os.access(existing_parent(plan.directory), os.W_OK):
             raise PathError(f"You may not write to {plan.directory}.", hint="Choose a target folder that you own.")
+        if plan.files == 0:
+            _insist_on_a_match(wanted, plan.skipped)
         if plan.size is not None and plan.size > plan.free and not plan.resumable:
             raise SpaceError(
                 f"The files need {say_size(plan.size)}, and {say_size(plan.free)} are free.",

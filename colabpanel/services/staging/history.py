@@ -80,9 +80,12 @@ class History:
         return [_with_true_status(entry) for entry in entries]
 
     def begin(self, source: str, directory: str, options: dict[str, Any]) -> HistoryEntry:
-        """Add a staging that starts now, in place of an earlier one of the same archive to the same folder."""
+        """Add a staging that starts now, in place of an ended one of the same archive to the same folder."""
         entry = HistoryEntry(uuid.uuid4().hex, source, directory, time.time(), os.getpid(), options=options)
-        others = [other for other in self.entries() if (other.source, other.directory) != (source, directory)]
+        pair = (source, directory)
+        others = [
+            other for other in self.entries() if (other.source, other.directory) != pair or other.status == "running"
+        ]
         self._save([entry, *others])
         return entry
 
@@ -109,7 +112,7 @@ def _with_true_status(entry: HistoryEntry) -> HistoryEntry:
     import psutil
 
     if entry.status == "running" and not psutil.pid_exists(entry.process):
-        return replace(entry, status="interrupted", message="The kernel ended while it ran.")
+        return replace(entry, status="interrupted", message="Its process ended while it ran.")
     return entry
 
 

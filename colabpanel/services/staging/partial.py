@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from colabpanel.errors import JobBusyError, PathError
+from colabpanel.services.files import existing_parent
 from colabpanel.services.staging.models import Skipped
 
 try:
@@ -49,6 +50,10 @@ class Outcome:
     skipped: tuple[Skipped, ...]
 
 
+def _writable(folder: Path) -> bool:
+    return os.access(existing_parent(folder), os.W_OK)
+
+
 class Partial:
     """The unfinished staging of one target folder.
 
@@ -59,7 +64,7 @@ class Partial:
 
     def __init__(self, directory: Path, root: Path | None) -> None:
         beside = directory.with_name(directory.name + ".partial")
-        fits_beside = directory != root and not os.path.ismount(directory) and os.access(directory.parent, os.W_OK)
+        fits_beside = directory != root and not os.path.ismount(directory) and _writable(directory.parent)
         self.folder = beside if fits_beside and directory.name else directory / _INSIDE_NAME
         self.is_inside = self.folder.parent == directory
         self.files = self.folder / _FILES
@@ -155,6 +160,18 @@ class Partial:
                 found = line["publish"]
                 skipped = tuple(Skipped(*pair) for pair in found["skipped"])
                 self.published = Outcome(found["files"], found["size"], skipped)
+
+    def discard(self) -> None:
+        """Delete it, unless a process works on it.
+
+        Raises:
+            JobBusyError: One does.
+            PathError: It is not ours.
+        """
+        self.insist_on_ours()
+        if os.path.lexists(self.folder):
+            self._take_lock()
+            self.remove()
 
     def note(self, index: int, size: int) -> None:
         """Count a member as finished, with the next batch."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from colabpanel.errors import InputError
+from colabpanel.errors import InputError, JobCancelledError
 from colabpanel.jobs import Progress
 from colabpanel.services.isolated import call_isolated
 from colabpanel.services.staging.models import Limits, Overwrite, Plan, Request, Skipped, StagedData
@@ -74,7 +74,10 @@ def stage(
         root=root,
     )
     started = time.monotonic()
-    found = call_isolated(f"{_ENGINE}:stage_here", {"request": request.to_json()}, progress=progress)
+    try:
+        found = call_isolated(f"{_ENGINE}:stage_here", {"request": request.to_json()}, progress=progress)
+    except JobCancelledError:
+        raise JobCancelledError(hint="What is unpacked so far is kept: resume it, or stage again, to go on.") from None
     return StagedData(
         status=found["status"],
         directory=Path(found["directory"]),
@@ -156,8 +159,8 @@ def _request(
         raise InputError("include and exclude take a list of patterns.", hint='Write include=["*.jpg"].')
     if overwrite not in get_args(Overwrite):
         raise InputError(f"overwrite cannot be {overwrite!r}.", hint='Use "never", "changed" or "always".')
-    if first_per_folder is not None and first_per_folder < 1:
-        raise InputError("first_per_folder must be at least 1.")
+    if first_per_folder is not None and (not isinstance(first_per_folder, int) or first_per_folder < 1):
+        raise InputError("first_per_folder must be a whole number of at least 1.")
     return Request(
         source=_anchored(source, root),
         directory=_anchored(directory, root),

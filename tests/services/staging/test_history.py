@@ -56,10 +56,16 @@ def test_the_list_is_bounded_and_one_line_stands_for_one_pair(tmp_path: Path) ->
     for number in range(_MOST + 5):
         history.begin(f"{number}.zip", "out", {})
     history.begin("3.zip", "out", {})
+    entries = history.entries()
+    assert len(entries) == _MOST
+    for entry in entries:
+        history.finish(entry, "ok", "Done.")
+    history.begin("60.zip", "out", {})
+    history.begin("3.zip", "out", {})
     history.begin("60.zip", "out", {})
     entries = history.entries()
     assert len(entries) == _MOST
-    assert [entry.source for entry in entries[:2]] == ["60.zip", "3.zip"]
+    assert [entry.source for entry in entries[:3]] == ["60.zip", "3.zip", "60.zip"]
 
 
 @pytest.mark.parametrize("content", ["", "[{}]", "{", '[{"unknown": 1}]'])

@@ -345,3 +345,32 @@ def test_zip_names_of_other_systems(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(raw.replace(b"plain.txt", b"caf\xe9s.txt").replace(b"plain", b"caf\xe9s"))
     stage(tmp_path / "a.zip", tmp_path / "out")
     assert sorted(tree_of(tmp_path / "out")) == ["caf\u0398s.txt", "dir/win.txt"]
+
+
+def test_patterns_that_match_nothing_are_an_error(tmp_path: Path) -> None:
+    for source in (make_zip(tmp_path / "a.zip"), make_tar(tmp_path / "a.tar")):
+        with pytest.raises(InputError, match="matches the patterns"):
+            stage(source, tmp_path / "out", include=["*.nothing"])
+        assert "matches the patterns" in plan(source, tmp_path / "out", include=["*.nothing"]).problem
+    assert sorted(os.listdir(tmp_path)) == ["a.tar", "a.zip"]
+
+
+def test_a_target_whose_parents_do_not_exist_is_resumed_too(tmp_path: Path) -> None:
+    source, out = make_zip(tmp_path / "a.zip", {f"{number}": bytes(1000) for number in range(9)}), tmp_path / "x/y/out"
+    with pytest.raises(JobCancelledError):
+        _stage_here(source, out, 5000)
+    assert plan(source, out).resumable
+    assert stage(source, out).status == "ok"
+    assert sorted(os.listdir(tmp_path / "x" / "y")) == ["out"]
+    assert len(tree_of(out)) == 9
+
+
+def test_discarding_a_running_staging_is_refused(tmp_path: Path) -> None:
+    partial = Partial(tmp_path / "out", None)
+    partial.open(["id"], resume=True)
+    with pytest.raises(JobBusyError):
+        discard(tmp_path / "out")
+    assert partial.files.exists()
+    partial.close()
+    discard(tmp_path / "out")
+    assert os.listdir(tmp_path) == []
