@@ -12,12 +12,13 @@ import ipywidgets
 from colabpanel import words
 from colabpanel.hosts import Host, detect
 from colabpanel.jobs import JobRunner
+from colabpanel.live import start as start_live
 from colabpanel.services.memory import Amount, usage
 from colabpanel.state import PanelState
 from colabpanel.tabs import TabEntry, registered_tabs
 from colabpanel.tabs._base import Tab, TabContext
 from colabpanel.widgets.attention import Attention, heartbeat
-from colabpanel.widgets.basics import close_tree, escape, styled, stylesheet
+from colabpanel.widgets.basics import close_tree, escape, styled, stylesheet, tree_ids
 from colabpanel.widgets.gauges import Gauge, GaugeStrip
 from colabpanel.widgets.messages import Message, MessageView
 from colabpanel.widgets.refresher import Refresher
@@ -35,6 +36,7 @@ class Panel:
         host: The notebook host; None detects it.
         runner: Runs jobs; None runs each on a thread of its own.
         refresher: Updates views; None makes one with a thread.
+        live: Whether clicks are answered while a cell runs; None does where it can be done.
 
     Attributes:
         widget: What is displayed.
@@ -48,6 +50,7 @@ class Panel:
         host: Host | None = None,
         runner: JobRunner | None = None,
         refresher: Refresher | None = None,
+        live: bool | None = None,
     ) -> None:
         self.host = host or detect()
         self.state = PanelState(workspace=str(self.host.workspace))
@@ -64,7 +67,21 @@ class Panel:
             self.tab_bar.set_title(index, entry.title)
         parts = [stylesheet(), self._header(), self.gauges, self.tab_bar, *self._heartbeat()]
         self.widget = styled(ipywidgets.VBox(parts), "colabpanel")
+        self._members: dict[str, bool] = {}
+        self._stop_live = None if live is False else start_live(self.host.shell, self.owns)
         self._start()
+
+    @property
+    def live(self) -> bool:
+        """Whether the panel answers clicks by itself while a cell runs."""
+        return self._stop_live is not None
+
+    def owns(self, comm_id: str) -> bool:
+        """Tell whether a comm belongs to a widget of the panel; callable on any thread."""
+        if comm_id not in self._members:
+            self._members.update(dict.fromkeys(tree_ids(self.widget), True))
+            self._members.setdefault(comm_id, False)
+        return self._members[comm_id]
 
     def _start(self) -> None:
         self._stop_watching = self.host.on_cell(self.attention.cell_started, self.attention.cell_ended)
@@ -133,6 +150,8 @@ class Panel:
             return
         self._closed = True
         self._stop_watching()
+        if self._stop_live is not None:
+            self._stop_live()
         self.refresher.close()
         self.runner.close()
         with self.refresher.lock:

@@ -73,6 +73,7 @@ class FakeHost:
     name = "Test host"
     is_served = False
     custom_widgets = False
+    shell = None
 
     def __init__(self, folder: Path, *, root: Path | None = None, drive_mountpoint: Path | None = None) -> None:
         self.workspace = folder / "work"

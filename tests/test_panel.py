@@ -34,6 +34,19 @@ def test_the_panel_opens_with_few_models_and_builds_tabs_when_looked_at(
     assert panel.tabs["staging"] is built
 
 
+def test_the_panel_knows_its_own_widgets_also_those_made_later(
+    make_panel: Callable[..., Panel], host: FakeHost
+) -> None:
+    panel = make_panel(host)
+    stranger = ipywidgets.Button()
+    assert panel.owns(panel.tab_bar.model_id)
+    assert not panel.owns(stranger.model_id)
+    assert not panel.live
+    panel.select("staging")
+    tab: Any = panel.tabs["staging"]
+    assert panel.owns(tab.stage_button.model_id)
+
+
 @pytest.mark.parametrize("served", [False, True])
 def test_closing_leaves_no_thread_and_no_model(host: FakeHost, served: bool) -> None:
     host.is_served = served

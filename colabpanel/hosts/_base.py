@@ -34,6 +34,7 @@ class Host(Protocol):
         root: The folder outside of which services refuse to work, or None.
         drive_mountpoint: Where `mount_drive` puts Drive by default, or None where it cannot.
         custom_widgets: Whether the front end loads widgets beyond the core ones by itself.
+        shell: The IPython shell of the kernel, or None.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Host(Protocol):
     root: Path | None
     drive_mountpoint: Path | None
     custom_widgets: bool
+    shell: Any
 
     @property
     def workspace(self) -> Path: ...
@@ -112,7 +114,7 @@ class IPythonHost:
     custom_widgets = True
 
     def __init__(self, shell: Any = None) -> None:
-        self._shell = shell
+        self.shell = shell
 
     @property
     def workspace(self) -> Path:
@@ -126,12 +128,12 @@ class IPythonHost:
 
     def namespace(self) -> dict[str, Any]:
         """Return the variables of the user's notebook."""
-        return self._shell.user_ns if self._shell is not None else {}
+        return self.shell.user_ns if self.shell is not None else {}
 
     def on_main_thread(self, function: Callable[[], T]) -> Future[T]:
         """Run a function on the main thread: here and now if this is it, else once no cell runs."""
         future: Future[T] = Future()
-        loop = getattr(getattr(self._shell, "kernel", None), "io_loop", None)
+        loop = getattr(getattr(self.shell, "kernel", None), "io_loop", None)
         if threading.current_thread() is threading.main_thread():
             _fulfil(future, function)
         elif loop is not None:
@@ -147,9 +149,9 @@ class IPythonHost:
 
     def on_cell(self, started: CellWatcher, ended: CellWatcher) -> Callable[[], None]:
         """Call back when a cell starts and when it ended."""
-        if self._shell is None:
+        if self.shell is None:
             return lambda: None
-        events = self._shell.events
+        events = self.shell.events
 
         def before(*_: object) -> None:
             started()

@@ -99,9 +99,11 @@ class StagingTab(Tab):
         self.unfinished_row = styled(
             ipywidgets.HBox([self.unfinished, self.resume_button, self.discard_button]), "cp-row"
         )
+        self.clear_button = button("Clear the list", tooltip="Forget the stagings that have ended", kind="quiet")
+        self.on_click(self.clear_button, self.clear_recent)
         self.on_click(self.resume_button, self.resume)
         self.on_click(self.discard_button, self.discard)
-        return card("Recent", self.unfinished_row, self.recent)
+        return card("Recent", self.unfinished_row, self.recent, self.clear_button)
 
     def _watch(self) -> None:
         self.source.observe(self._source_chosen, names="path")
@@ -240,6 +242,10 @@ class StagingTab(Tab):
         """Read the list of recent stagings again."""
         self.in_background("recent", lambda _: self._history.entries(), self._show_recent)
 
+    def clear_recent(self) -> None:
+        """Forget the stagings that have ended; the files stay where they are."""
+        self.in_background("clear", lambda _: self._history.clear(), lambda _: self.refresh_recent())
+
     def _refresh_running(self) -> None:
         if self._some_running and not self.jobs.busy:
             self.refresh_recent()
@@ -252,6 +258,7 @@ class StagingTab(Tab):
         entries = [entry for entry in entries if self._belongs_here(entry)]
         self._some_running = any(entry.status == "running" for entry in entries)
         self.recent.show([recent_row(entry) for entry in entries])
+        self.clear_button.layout.display = None if entries else "none"
         self.source.suggest([entry.source for entry in entries])
         self.target.suggest([entry.directory for entry in entries])
         self._resumable = {entry.key: entry for entry in entries if entry.resumable}

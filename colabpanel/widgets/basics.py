@@ -18,6 +18,7 @@ __all__ = [
     "sendable",
     "styled",
     "stylesheet",
+    "tree_ids",
 ]
 
 W = TypeVar("W", bound=ipywidgets.DOMWidget)
@@ -81,6 +82,11 @@ def close_tree(root: ipywidgets.Widget) -> None:
     """Close a widget and every widget it holds, layouts and styles included."""
     for widget in list(_tree(root, set())):
         widget.close()
+
+
+def tree_ids(root: ipywidgets.Widget) -> set[str]:
+    """Return the model ids of a widget and of every widget it holds."""
+    return {widget.model_id for widget in _tree(root, set()) if widget.comm is not None}
 
 
 def _tree(root: ipywidgets.Widget, seen: set[int]) -> Iterator[ipywidgets.Widget]:

@@ -61,6 +61,20 @@ def test_the_bar_moves_while_a_cell_runs(host: HostPage, shots: Shots, slow_arch
     assert len(tree_of(folder / "data")) == 45
 
 
+def test_clicks_are_answered_while_a_cell_runs(host: HostPage, slow_archive: Path) -> None:
+    panel, folder = _panel(host, "import time\nfor _ in range(200):\n    time.sleep(0.1)")
+    panel.stage(slow_archive, folder / "first")
+    expect(panel.progress).to_be_visible()
+    host.run_cell(1)
+    panel.button("Cancel").click()
+    panel.says("Cancelled.")
+    panel.stage(slow_archive, folder / "second")
+    expect(panel.progress).to_be_visible()
+    panel.open_tab("Drive")
+    expect(panel.button("Use this folder")).to_be_visible()
+    assert host.is_running(1)
+
+
 def test_a_bad_archive_is_refused_in_words(host: HostPage, console_errors: list[str]) -> None:
     panel, folder = _panel(host)
     (folder / "photo.zip").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))

@@ -208,6 +208,18 @@ def test_discard_forgets_and_deletes(tab: StagingTab, host: FakeHost, tmp_path: 
     assert "Discarded" in tab.notice.value
 
 
+def test_the_list_is_cleared_of_what_has_ended(tab: StagingTab, host: FakeHost) -> None:
+    history = History(host.state_dir)
+    for status in ("ok", "rejected", "cancelled"):
+        history.finish(history.begin(f"{status}.zip", status, {}), status, "")
+    history.begin("running.zip", "running", {})
+    tab.refresh_recent()
+    tab.clear_button.click()
+    assert [entry.source for entry in history.entries()] == ["running.zip", "cancelled.zip"]
+    assert "ok.zip" not in tab.recent.value
+    assert "running.zip" in tab.recent.value
+
+
 def test_discard_waits_for_a_running_staging(make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path) -> None:
     held = HeldWork()
     tab = _tab(make_panel(host, runner=JobRunner(held)))

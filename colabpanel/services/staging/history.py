@@ -100,6 +100,10 @@ class History:
         """Drop one staging from the list."""
         self._save([entry for entry in self.entries() if entry.key != key])
 
+    def clear(self) -> None:
+        """Drop the stagings that have ended; those that run or can be resumed stay."""
+        self._save([entry for entry in self.entries() if entry.status == "running" or entry.resumable])
+
     def _save(self, entries: list[HistoryEntry]) -> None:
         rows = [asdict(entry) for entry in entries[:_MOST]]
         try:
