@@ -8,9 +8,11 @@ ColabPanelError
 │   ├── ArchiveError      not an archive, damaged or not supported
 │   │   ├── LimitError    a bomb, or larger than the limits allow
 │   │   └── PasswordError
-│   └── SpaceError        it would not fit
+│   ├── SpaceError        it would not fit
+│   └── MissingLibraryError  an optional library is needed and not installed
 ├── StorageError          a disk or Drive failed while working; what is done is kept
 │   └── SourceLostError   the source went away
+│       └── UnreadableError   a part of it cannot be read, however often it is tried
 ├── HostError             this notebook host cannot do it
 ├── JobBusyError
 └── JobCancelledError
@@ -27,12 +29,14 @@ __all__ = [
     "JobBusyError",
     "JobCancelledError",
     "LimitError",
+    "MissingLibraryError",
     "OutsideRootError",
     "PasswordError",
     "PathError",
     "SourceLostError",
     "SpaceError",
     "StorageError",
+    "UnreadableError",
 ]
 
 
@@ -83,12 +87,20 @@ class SpaceError(InputError):
     """The result would not fit on the disk."""
 
 
+class MissingLibraryError(InputError):
+    """An optional library is needed; the hint is the command that installs it."""
+
+
 class StorageError(ColabPanelError):
     """A disk or Drive failed while working; what was done so far is kept."""
 
 
 class SourceLostError(StorageError):
     """The source cannot be reached any more."""
+
+
+class UnreadableError(SourceLostError):
+    """A part of the source cannot be read; the rest of it may be fine."""
 
 
 class HostError(ColabPanelError):

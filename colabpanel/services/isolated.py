@@ -3,13 +3,14 @@
 A read from Drive may hang for minutes, and a thread that hangs in it cannot be
 stopped. So whatever touches a path the user chose runs in a child: cancelling or a
 deadline kills it, and the kernel's memory and its other threads are left alone. The
-child starts with nothing but the standard library (about 50 ms), takes one JSON
+child starts with the standard library and the few libraries it needs (about 50 ms), takes one JSON
 request, and answers in JSON lines, at least ten a second while it works.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import json
 import os
@@ -27,13 +28,13 @@ from typing import IO, Any
 from colabpanel import errors
 from colabpanel.errors import ColabPanelError, JobCancelledError, StorageError
 from colabpanel.jobs import Progress
+from colabpanel.services.optional import CHILD_LIBRARIES, folders_of
 
 __all__ = ["ChildFailedError", "call_isolated"]
 
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 _BOOT = (
-    "import sys; sys.path.append(sys.argv[1]); "
-    "from colabpanel.services.isolated import serve_one_call; serve_one_call()"
+    "import sys; sys.path += sys.argv[1:]; from colabpanel.services.isolated import serve_one_call; serve_one_call()"
 )
 _BEAT = 0.1
 _LOOK = 0.25
@@ -82,10 +83,16 @@ def call_isolated(
                 timer.cancel()
 
 
+@functools.cache
+def _library_path() -> list[str]:
+    """Return the folders to import from: of this package, and of the few libraries that children use."""
+    return [_PACKAGE_PARENT, *(folder for folder in folders_of(*CHILD_LIBRARIES) if folder != _PACKAGE_PARENT)]
+
+
 @contextmanager
 def _child() -> Iterator[subprocess.Popen[str]]:
     child = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _BOOT, _PACKAGE_PARENT],
+        [sys.executable, "-I", "-S", "-c", _BOOT, *_library_path()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -20,14 +20,14 @@ def source(tmp_path: Path) -> LocalSource:
 
 def _fail(monkeypatch: pytest.MonkeyPatch, *codes: int) -> list[int]:
     """Let the next reads fail with these error numbers."""
-    left, real = list(codes), os.read
+    left, real = list(codes), os.preadv
 
-    def read(handle: int, amount: int) -> bytes:
+    def read(handle: int, buffers: list[memoryview], start: int) -> int:
         if left:
             raise OSError(left.pop(0), "")
-        return real(handle, amount)
+        return real(handle, buffers, start)
 
-    monkeypatch.setattr(os, "read", read)
+    monkeypatch.setattr(os, "preadv", read)
     return left
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from colabpanel.services.sources.ahead import ReadAhead, Reading
 from colabpanel.services.sources.local import LocalSource, SourceFile
 
-__all__ = ["LocalSource", "SourceFile"]
+__all__ = ["LocalSource", "ReadAhead", "Reading", "SourceFile"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colabpanel.errors import PathError, SourceLostError
+from colabpanel.errors import PathError, SourceLostError, UnreadableError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -23,8 +24,10 @@ _PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR}
 _GONE = {errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO, errno.ENOENT}
 _NO_SUCH = {errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
 _OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-_TRIES = 6
-_FIRST_PAUSE = 0.1
+_TRIES = 9
+_REOPEN_AFTER = 2
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 2.0
 
 
 class LocalSource:
@@ -33,13 +36,14 @@ class LocalSource:
     Args:
         path: The file.
         pause: Waits between tries, in seconds; tests pass one that does not.
+        tries: How often a read is tried before it counts as failed.
 
     Raises:
         PathError: There is no such file, or it may not be read.
     """
 
-    def __init__(self, path: Path, *, pause: Callable[[float], None] = time.sleep) -> None:
-        self.path, self._pause = path, pause
+    def __init__(self, path: Path, *, pause: Callable[[float], None] = time.sleep, tries: int = _TRIES) -> None:
+        self.path, self._pause, self._tries = path, pause, tries
         try:
             self._handle = os.open(path, _OPEN)
         except FileNotFoundError:
@@ -65,41 +69,71 @@ class LocalSource:
         """Return the bytes from ``start`` up to ``end``; fewer only at the end of the file.
 
         Raises:
-            SourceLostError: The file stayed unreachable through every try.
+            SourceLostError: The file went away, or this part stayed unreadable through every try.
         """
-        pieces = []
-        while start < end:
-            piece = self._read_once(start, end)
-            if not piece:
-                break
-            pieces.append(piece)
-            start += len(piece)
-        return b"".join(pieces)
+        buffer = bytearray(max(min(end, self.size) - start, 0))
+        return bytes(memoryview(buffer)[: self.read_into(memoryview(buffer), start)])
 
-    def _read_once(self, start: int, end: int) -> bytes:
-        for attempt in range(_TRIES):
+    def read_into(self, view: memoryview, start: int) -> int:
+        """Fill a buffer with the bytes from ``start`` on; returns how many there were before the end.
+
+        Raises:
+            SourceLostError: As for `read`.
+        """
+        done = 0
+        while done < len(view):
+            amount = self._read_once(view[done:], start + done)
+            if not amount:
+                break
+            done += amount
+        return done
+
+    def _read_once(self, view: memoryview, start: int) -> int:
+        for attempt in range(self._tries):
             try:
-                os.lseek(self._handle, start, os.SEEK_SET)
-                return os.read(self._handle, end - start)
+                return _read_at(self._handle, view, start)
             except OSError as error:
-                if error.errno not in _PASSING or attempt == _TRIES - 1:
+                if error.errno not in _PASSING or attempt == self._tries - 1:
                     raise _lost(self.path, error) from error
-            self._pause(_FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
+            self._pause(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
+            if attempt >= _REOPEN_AFTER:
+                self._reopen()
         raise AssertionError
+
+    def _reopen(self) -> None:
+        """Open the file anew, for a handle may stay broken; the old one is kept where that fails."""
+        with contextlib.suppress(OSError):
+            fresh = os.open(self.path, _OPEN)
+            os.close(self._handle)
+            self._handle = fresh
+
+    def again(self, *, tries: int | None = None) -> LocalSource:
+        """Return the same file with a handle of its own, for another thread."""
+        return LocalSource(self.path, pause=self._pause, tries=tries or self._tries)
 
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._handle)
 
 
+def _read_at(handle: int, view: memoryview, start: int) -> int:
+    if hasattr(os, "preadv"):
+        return os.preadv(handle, [view], start)
+    os.lseek(handle, start, os.SEEK_SET)  # Windows, where each thread has a handle of its own
+    data = os.read(handle, len(view))
+    view[: len(data)] = data
+    return len(data)
+
+
 def _lost(path: Path, error: OSError) -> SourceLostError:
+    reason = os.strerror(error.errno or 0)
     if error.errno in _GONE:
         return SourceLostError(
-            f"{path} went away while it was read ({os.strerror(error.errno or 0)}).",
+            f"{path} went away while it was read ({reason}).",
             hint="Mount Drive again, then stage again: it goes on where it stopped.",
         )
-    return SourceLostError(
-        f"{path} cannot be read ({os.strerror(error.errno or 0)}).",
+    return UnreadableError(
+        f"{path} cannot be read ({reason}).",
         hint="Wait a minute and stage again: it goes on where it stopped.",
     )
 
@@ -132,8 +166,6 @@ class SourceFile(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read as much as the buffer holds."""
-        view = memoryview(buffer)
-        data = self._source.read(self._position, self._position + len(view))
-        view[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+        amount = self._source.read_into(memoryview(buffer).cast("B"), self._position)
+        self._position += amount
+        return amount

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
-__all__ = ["ArchiveReader", "Kind", "Member", "MemberError"]
+__all__ = ["Kind", "Listing", "Member", "MemberError", "StreamReader"]
 
 
 class Kind(enum.Enum):
@@ -20,12 +19,11 @@ class Kind(enum.Enum):
     DEVICE = "device or pipe"
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One member of an archive.
 
     Attributes:
-        index: Its position in the order of reading.
+        number: Its position in the order of reading.
         name: Its name as the archive gives it.
         kind: What it is.
         size: Unpacked bytes.
@@ -33,9 +31,10 @@ class Member:
         executable: Whether its owner may run it.
         link: The name a hard link leads to.
         trouble: Why it must be skipped, as far as the reader can tell.
+        origin: What its reader needs to find it again.
     """
 
-    index: int
+    number: int
     name: str
     kind: Kind
     size: int
@@ -43,30 +42,46 @@ class Member:
     executable: bool = False
     link: str = ""
     trouble: str = ""
+    origin: Any = None
 
 
 class MemberError(Exception):
     """One member cannot be unpacked; the text says why. The rest of the archive may be fine."""
 
 
-class ArchiveReader(Protocol):
-    """An open archive.
+class Listing(Protocol):
+    """An open archive, as far as its table of contents goes.
 
     Attributes:
         format: Its name for people, such as ``tar.gz``.
         size: Unpacked bytes of all members, or None when only unpacking tells.
         encrypted: Whether members need a password.
-        damage: What is wrong with the archive as a whole, known after the last member.
+        fingerprint: Tells its table of contents from another's; 0 where there is none.
     """
 
     format: str
-    size: int | None
     encrypted: bool
-    damage: str
+    fingerprint: int
 
+    @property
+    def size(self) -> int | None: ...
     def members(self) -> Iterator[Member]:
         """Yield the members in the order in which reading them is quickest."""
         ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+class StreamReader(Listing, Protocol):
+    """An archive that is read from front to back.
+
+    Attributes:
+        damage: What is wrong with the archive as a whole, known after the last member.
+    """
+
+    damage: str
 
     def chunks(self, member: Member) -> Iterator[bytes]:
         """Yield a member's bytes, before the next member is asked for.
@@ -78,8 +93,4 @@ class ArchiveReader(Protocol):
 
     def position(self) -> int:
         """Return how many bytes of the archive have been read."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the file."""
         ...

@@ -12,18 +12,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from colabpanel.errors import InputError, LimitError, PasswordError, PathError, SpaceError, StorageError
+from colabpanel.errors import InputError, LimitError, PathError, SpaceError, StorageError
 from colabpanel.jobs import Progress
 from colabpanel.services.files import existing_parent, free_bytes
 from colabpanel.services.paths import resolve_inside
 from colabpanel.services.sources import LocalSource
-from colabpanel.services.staging.archive import ArchiveReader, Kind
-from colabpanel.services.staging.extract import FULL, Budget, disk_full, extract
+from colabpanel.services.staging.archive import Kind, Listing, Member
+from colabpanel.services.staging.budget import Budget
+from colabpanel.services.staging.extract import FULL, disk_full, extract
+from colabpanel.services.staging.extract_zip import extract_zip
 from colabpanel.services.staging.formats import open_archive
 from colabpanel.services.staging.models import Plan, Request, Skipped
+from colabpanel.services.staging.names import Parts
 from colabpanel.services.staging.partial import Outcome, Partial
 from colabpanel.services.staging.publish import is_used, publish
 from colabpanel.services.staging.triage import triage
+from colabpanel.services.staging.zips.reader import ZipReader
+from colabpanel.services.staging.zips.unlock import insist_on_password
 from colabpanel.words import size as say_size
 
 __all__ = ["discard_here", "plan_here", "stage_here"]
@@ -54,11 +59,12 @@ class _Places:
             raise PathError("The source and the target are the same path.", hint="Choose another target folder.")
 
 
-def _identity(source: LocalSource, request: Request) -> list[Any]:
+def _identity(source: LocalSource, reader: Listing, request: Request) -> list[Any]:
     """Return what tells one archive, and one choice of its members, from another."""
     head = source.read(0, min(source.size, _IDENTITY_REACH))
     tail = source.read(max(source.size - _IDENTITY_REACH, 0), source.size)
-    return [source.size, source.modified_ns, zlib.crc32(head), zlib.crc32(tail), request.choice()]
+    content = [zlib.crc32(head), zlib.crc32(tail), reader.fingerprint]
+    return [source.size, source.modified_ns, *content, request.choice()]
 
 
 @contextmanager
@@ -101,17 +107,20 @@ def stage_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
 
 
 def _unpack(source: LocalSource, wanted: Request, places: _Places, progress: Progress) -> Outcome:
-    partial, identity = places.partial, _identity(source, wanted)
+    partial = places.partial
     progress.start(None, "Reading the archive")
-    with closing(open_archive(source, wanted.password, wanted.limits)) as reader:
-        _insist_on_password(reader, wanted)
-        resuming = wanted.resume and partial.matches(identity)
-        total = _known_total(reader, source, wanted, places, resuming=resuming)
+    with closing(open_archive(source, wanted.limits)) as reader:
+        identity = _identity(source, reader, wanted)
+        if isinstance(reader, ZipReader):
+            insist_on_password(reader, wanted.password)
+            total, files = _insist_on_room(reader, wanted, places, resuming=wanted.resume and partial.matches(identity))
         partial.open(identity, resume=wanted.resume)
         if partial.published:
             return partial.published
         try:
-            return extract(reader, partial, wanted, total=total, archive_size=source.size, progress=progress)
+            if isinstance(reader, ZipReader):
+                return extract_zip(reader, partial, wanted, total=total, files=files, progress=progress)
+            return extract(reader, partial, wanted, archive_size=source.size, progress=progress)
         except LimitError:
             partial.remove()
             raise
@@ -129,29 +138,28 @@ def _insist_on_a_match(wanted: Request, skipped: Sequence[Skipped], partial: Par
     )
 
 
-def _insist_on_password(reader: ArchiveReader, wanted: Request) -> None:
-    if reader.encrypted and wanted.password is None:
-        raise PasswordError("This archive is encrypted.", hint="Enter its password and stage it again.")
-
-
-def _known_total(
-    reader: ArchiveReader, source: LocalSource, wanted: Request, places: _Places, *, resuming: bool
-) -> int | None:
-    """Return the unpacked bytes where the archive tells them, and refuse what cannot fit."""
-    if reader.size is None:
-        return None
-    budget, total = Budget(wanted.limits, source.size), 0
-    for member, place in triage(reader, wanted, folds_case=False):
-        if member.kind is Kind.FILE and not isinstance(place, str):
-            budget.spend(member.size)
-            total += member.size
-    free = free_bytes(places.directory)
+def _insist_on_room(reader: ZipReader, wanted: Request, places: _Places, *, resuming: bool) -> tuple[int, int]:
+    """Return the bytes and the number of the wanted files, and refuse what cannot fit."""
+    free, total, files = free_bytes(places.directory), reader.size, len(reader)
+    if not wanted.wants_everything or total > free:
+        sizes = [member.size for member, place in triage(reader, wanted, folds_case=False) if _is_file(member, place)]
+        total, files = sum(sizes), len(sizes)
+    Budget(wanted.limits, reader.source.size).spend(total)
     if total > free and not resuming:
-        raise SpaceError(
-            f"The files need {say_size(total)}, and {say_size(free)} are free.",
-            hint="Free some space, choose another target, or stage a part with include or first_per_folder.",
-        )
-    return total
+        raise no_room(total, free)
+    return total, files
+
+
+def _is_file(member: Member, place: Parts | str) -> bool:
+    return member.kind is Kind.FILE and not isinstance(place, str)
+
+
+def no_room(total: int, free: int) -> SpaceError:
+    """Return the error for files that do not fit."""
+    return SpaceError(
+        f"The files need {say_size(total)}, and {say_size(free)} are free.",
+        hint="Free some space, choose another target, or stage a part with include or first_per_folder.",
+    )
 
 
 @_disk_errors_in_words()
@@ -171,8 +179,8 @@ def plan_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     progress.start(None, "Reading the archive")
     with closing(LocalSource(places.source)) as source:
         used = is_used(places.directory, places.partial)
-        resumable = wanted.resume and places.partial.matches(_identity(source, wanted))
-        with closing(open_archive(source, wanted.password, wanted.limits)) as reader:
+        with closing(open_archive(source, wanted.limits)) as reader:
+            resumable = wanted.resume and places.partial.matches(_identity(source, reader, wanted))
             survey = _Survey(places.directory if used else None)
             survey.look(reader, wanted, progress)
             plan = Plan(
@@ -209,7 +217,7 @@ class _Survey:
         self.existing: int | None = 0
         self.skipped: list[Skipped] = []
 
-    def look(self, reader: ArchiveReader, wanted: Request, progress: Progress) -> None:
+    def look(self, reader: Listing, wanted: Request, progress: Progress) -> None:
         deadline = time.monotonic() + _SURVEY_SECONDS
         files = size = existing = 0
         for member, place in triage(reader, wanted, folds_case=False):
@@ -225,9 +233,10 @@ class _Survey:
         self.files, self.size, self.existing = files, size, existing
 
 
-def _problem(plan: Plan, wanted: Request, reader: ArchiveReader) -> tuple[str, str]:
+def _problem(plan: Plan, wanted: Request, reader: Listing) -> tuple[str, str]:
     try:
-        _insist_on_password(reader, wanted)
+        if isinstance(reader, ZipReader):
+            insist_on_password(reader, wanted.password)
         if plan.size is not None:
             Budget(wanted.limits, plan.archive_size).spend(plan.size)
         if not os.access(existing_parent(plan.directory), os.W_OK):
@@ -235,10 +244,7 @@ def _problem(plan: Plan, wanted: Request, reader: ArchiveReader) -> tuple[str, s
         if plan.files == 0:
             _insist_on_a_match(wanted, plan.skipped)
         if plan.size is not None and plan.size > plan.free and not plan.resumable:
-            raise SpaceError(
-                f"The files need {say_size(plan.size)}, and {say_size(plan.free)} are free.",
-                hint="Free some space, choose another target, or stage a part of it.",
-            )
+            raise no_room(plan.size, plan.free)
     except InputError as error:
         return error.message, error.hint
     return "", ""

@@ -8,10 +8,9 @@ from typing import IO, cast
 
 from colabpanel.errors import ArchiveError, ColabPanelError
 from colabpanel.services.sources import LocalSource, SourceFile
-from colabpanel.services.staging.archive import ArchiveReader
 from colabpanel.services.staging.models import Limits
 from colabpanel.services.staging.tar_reader import TAR_OPENERS, TarReader, holds_tar
-from colabpanel.services.staging.zip_reader import ZipReader
+from colabpanel.services.staging.zips.reader import ZipReader
 
 __all__ = ["open_archive"]
 
@@ -41,12 +40,11 @@ _SUPPORTED = "colabpanel stages zip, tar, tar.gz, tar.bz2 and tar.xz archives."
 _WEB_PAGE_HINT = "The download probably saved a login or error page instead of the file. Download it again."
 
 
-def open_archive(source: LocalSource, password: str | None, limits: Limits) -> ArchiveReader:
+def open_archive(source: LocalSource, limits: Limits) -> ZipReader | TarReader:
     """Open an archive of any supported format.
 
     Raises:
         ArchiveError: It is no archive, of another format, or damaged.
-        PasswordError: The password is wrong.
     """
     head = source.read(0, _BLOCK)
     if not head:
@@ -58,7 +56,7 @@ def open_archive(source: LocalSource, password: str | None, limits: Limits) -> A
     if holds_tar(head) and not (source.size > _MOST_PADDING and not head.strip(b"\0")):
         return TarReader(source, "tar", limits.header_bytes)
     if head.startswith(_ZIP_STARTS) or _ends_like_zip(source):
-        return ZipReader(source, password, limits)
+        return ZipReader(source, limits)
     raise _not_an_archive(source, head)
 
 

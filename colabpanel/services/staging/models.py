@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
-__all__ = ["Limits", "Overwrite", "Plan", "Request", "Skipped", "StagedData"]
+__all__ = ["Limits", "Options", "Overwrite", "Plan", "Request", "Skipped", "StagedData"]
 
 Overwrite = Literal["never", "changed", "always"]
 
@@ -102,6 +103,20 @@ class Plan:
     hint: str = ""
 
 
+class Options(TypedDict, total=False):
+    """The options that `stage` and `plan` share; `stage` tells their meaning."""
+
+    include: Sequence[str]
+    exclude: Sequence[str]
+    first_per_folder: int | None
+    overwrite: Overwrite
+    password: str | None
+    resume: bool
+    limits: Limits | None
+    workers: int | None
+    root: str | Path | None
+
+
 @dataclass(frozen=True)
 class Request:
     """The arguments of `stage`, in a form that crosses to the child process as JSON."""
@@ -116,6 +131,12 @@ class Request:
     password: str | None = None
     resume: bool = True
     limits: Limits = field(default_factory=Limits)
+    workers: int | None = None
+
+    @property
+    def wants_everything(self) -> bool:
+        """Whether no member is left out by choice."""
+        return not (self.include or self.exclude or self.first_per_folder is not None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the request as JSON values."""

@@ -12,6 +12,8 @@ __all__ = ["Claims", "safe_parts"]
 
 _LONGEST = 255
 _LONGEST_PATH = 3000
+_ODD = {".", "..", ":"}
+_IS_WINDOWS = os.name == "nt"
 _DEVICES = {"con", "prn", "aux", "nul"} | {f"{kind}{number}" for kind in ("com", "lpt") for number in range(1, 10)}
 
 Parts = tuple[str, ...]
@@ -28,7 +30,7 @@ def safe_parts(name: str, *, depth: int = 100, windows: bool = os.name == "nt") 
         depth: How many components are allowed.
         windows: Whether the rules of Windows apply as well.
     """
-    if any(unicodedata.category(letter) == "Cc" for letter in name):
+    if not name.isprintable() and any(unicodedata.category(letter) == "Cc" for letter in name):
         return "its name holds control characters"
     if name.startswith("/"):
         return "its name is an absolute path"
@@ -68,6 +70,7 @@ class Claims:
         self._fold: Callable[[str], str] = str.casefold if folds_case else str
         self._files: dict[str, str] = {}
         self._folders: dict[str, str] = {}
+        self._settled: dict[str, Parts] = {}
 
     def claim(self, member: Member) -> Parts | str:
         """Return where a member goes, or why it is skipped."""
@@ -75,13 +78,29 @@ class Claims:
             return member.trouble
         if member.kind in {Kind.SYMLINK, Kind.DEVICE}:
             return f"it is a {member.kind.value}"
-        parts = safe_parts(member.name, depth=self._depth)
+        if member.kind is Kind.FOLDER:
+            return self._claim_anew(member.name, folder=True)
+        above, slash, name = member.name.rpartition("/")
+        folder = self._settled.get(above)
+        if folder is None or (slash and not above) or not _is_plain(name) or _IS_WINDOWS:
+            parts = self._claim_anew(member.name, folder=False)
+            if not isinstance(parts, str):
+                self._settle(above, parts[:-1])
+            return parts
+        return self._take_file(member.name) or (*folder, name)
+
+    def _settle(self, above: str, folder: Parts) -> None:
+        """Remember a folder whose name is fine as it stands, so that its other files are not looked at in full."""
+        if above == "/".join(folder) and len(above) < _LONGEST_PATH - _LONGEST:
+            self._settled[above] = folder
+
+    def _claim_anew(self, name: str, *, folder: bool) -> Parts | str:
+        parts = safe_parts(name, depth=self._depth)
         if isinstance(parts, str):
             return parts
-        if not parts and member.kind is not Kind.FOLDER:
+        if not parts and not folder:
             return "it has no name"
-        taken = self._take(parts, folder=member.kind is Kind.FOLDER)
-        return taken or parts
+        return self._take(parts, folder=folder) or parts
 
     def _take(self, parts: Parts, *, folder: bool) -> str:
         path = "/".join(parts)
@@ -91,13 +110,22 @@ class Claims:
                 return "a file of the archive has the name of its folder"
             if self._folders.get(self._fold(name), name) != name:
                 return "its folder differs from another only in upper and lower case"
-        key = self._fold(path)
-        if not folder:
-            if key in self._folders:
-                return "a folder of the archive has its name"
-            if self._files.get(key, path) != path:
-                return "its name differs from another only in upper and lower case"
-            self._files[key] = path
+        if not folder and (taken := self._take_file(path)):
+            return taken
         for name in [*above, path] if folder and path else above:
             self._folders[self._fold(name)] = name
         return ""
+
+    def _take_file(self, path: str) -> str:
+        """Take a path below folders that are taken already."""
+        key = self._fold(path)
+        if key in self._folders:
+            return "a folder of the archive has its name"
+        if self._files.setdefault(key, path) != path:
+            return "its name differs from another only in upper and lower case"
+        return ""
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a file's own name needs no further look."""
+    return name.isascii() and name.isprintable() and 0 < len(name) < _LONGEST and not _ODD & {name, name[1:2]}

@@ -14,6 +14,9 @@ class Selection:
 
     A pattern with a slash is matched against the whole path, one without against the
     file name alone; ``*`` also matches slashes.
+
+    Attributes:
+        is_everything: Whether every member is wanted, empty folders included.
     """
 
     def __init__(
@@ -21,9 +24,12 @@ class Selection:
     ) -> None:
         self._include, self._exclude, self._first = tuple(include), tuple(exclude), first_per_folder
         self._seen: Counter[tuple[str, ...]] = Counter()
+        self.is_everything = not (include or exclude or first_per_folder is not None)
 
     def wants(self, parts: tuple[str, ...]) -> bool:
         """Whether a file is wanted; ask once for each file, in the order of the archive."""
+        if self.is_everything:
+            return True
         path = "/".join(parts)
         if self._include and not _matches(path, parts[-1], self._include):
             return False
@@ -33,11 +39,6 @@ class Selection:
             return True
         self._seen[parts[:-1]] += 1
         return self._seen[parts[:-1]] <= self._first
-
-    @property
-    def is_everything(self) -> bool:
-        """Whether every member is wanted, empty folders included."""
-        return not (self._include or self._exclude or self._first is not None)
 
 
 def _matches(path: str, name: str, patterns: Sequence[str]) -> bool:

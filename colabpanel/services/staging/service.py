@@ -6,12 +6,15 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from colabpanel.errors import InputError, JobCancelledError
 from colabpanel.jobs import Progress
 from colabpanel.services.isolated import call_isolated
-from colabpanel.services.staging.models import Limits, Overwrite, Plan, Request, Skipped, StagedData
+from colabpanel.services.staging.models import Limits, Options, Overwrite, Plan, Request, Skipped, StagedData
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["discard", "plan", "stage"]
 
@@ -29,6 +32,7 @@ def stage(
     password: str | None = None,
     resume: bool = True,
     limits: Limits | None = None,
+    workers: int | None = None,
     root: str | Path | None = None,
     progress: Progress | None = None,
 ) -> StagedData:
@@ -50,6 +54,7 @@ def stage(
         password: For an encrypted zip archive.
         resume: Whether to go on with an interrupted staging of the same archive.
         limits: What the archive may ask for; see `Limits` for the defaults.
+        workers: How many workers unpack a zip archive side by side; None leaves it to the plan.
         root: Refuse paths outside of this folder.
         progress: Is told the bytes done, and may cancel.
 
@@ -71,6 +76,7 @@ def stage(
         password=password,
         resume=resume,
         limits=limits,
+        workers=workers,
         root=root,
     )
     started = time.monotonic()
@@ -90,18 +96,7 @@ def stage(
 
 
 def plan(
-    source: str | Path,
-    directory: str | Path,
-    *,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    first_per_folder: int | None = None,
-    overwrite: Overwrite = "changed",
-    password: str | None = None,
-    resume: bool = True,
-    limits: Limits | None = None,
-    root: str | Path | None = None,
-    progress: Progress | None = None,
+    source: str | Path, directory: str | Path, *, progress: Progress | None = None, **same: Unpack[Options]
 ) -> Plan:
     """Tell what `stage` would do with the same arguments, and write nothing.
 
@@ -110,18 +105,7 @@ def plan(
         StorageError: The archive cannot be read.
         JobCancelledError: ``progress`` cancelled it.
     """
-    request = _request(
-        source,
-        directory,
-        include=include,
-        exclude=exclude,
-        first_per_folder=first_per_folder,
-        overwrite=overwrite,
-        password=password,
-        resume=resume,
-        limits=limits,
-        root=root,
-    )
+    request = _request(source, directory, **same)
     found = call_isolated(f"{_ENGINE}:plan_here", {"request": request.to_json()}, progress=progress)
     paths = {key: Path(found[key]) for key in ("source", "directory")}
     return Plan(**{**found, **paths, "skipped": _skipped(found)})
@@ -141,37 +125,31 @@ def _skipped(found: dict[str, Any]) -> tuple[Skipped, ...]:
     return tuple(Skipped(*pair) for pair in found["skipped"])
 
 
-def _request(
-    source: str | Path,
-    directory: str | Path,
-    *,
-    include: Sequence[str],
-    exclude: Sequence[str],
-    first_per_folder: int | None,
-    overwrite: Overwrite,
-    password: str | None,
-    resume: bool,
-    limits: Limits | None,
-    root: str | Path | None,
-) -> Request:
+def _request(source: str | Path, directory: str | Path, **options: Unpack[Options]) -> Request:
     """Check the options, once for both calls."""
-    if isinstance(include, str) or isinstance(exclude, str):
+    lists = {key: options.get(key, ()) for key in ("include", "exclude")}
+    if any(isinstance(value, str) for value in lists.values()):
         raise InputError("include and exclude take a list of patterns.", hint='Write include=["*.jpg"].')
+    overwrite = options.get("overwrite", "changed")
     if overwrite not in get_args(Overwrite):
         raise InputError(f"overwrite cannot be {overwrite!r}.", hint='Use "never", "changed" or "always".')
-    if first_per_folder is not None and (not isinstance(first_per_folder, int) or first_per_folder < 1):
-        raise InputError("first_per_folder must be a whole number of at least 1.")
+    for name in ("first_per_folder", "workers"):
+        value = options.get(name)
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise InputError(f"{name} must be a whole number of at least 1.")
+    root = options.get("root")
     return Request(
         source=_anchored(source, root),
         directory=_anchored(directory, root),
         root=None if root is None else os.fspath(root),
-        include=tuple(include),
-        exclude=tuple(exclude),
-        first_per_folder=first_per_folder,
+        include=tuple(options.get("include", ())),
+        exclude=tuple(options.get("exclude", ())),
+        first_per_folder=options.get("first_per_folder"),
         overwrite=overwrite,
-        password=password,
-        resume=resume,
-        limits=limits or Limits(),
+        password=options.get("password"),
+        resume=options.get("resume", True),
+        limits=options.get("limits") or Limits(),
+        workers=options.get("workers"),
     )
 
 

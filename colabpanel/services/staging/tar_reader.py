@@ -83,6 +83,7 @@ class TarReader:
 
     size: int | None = None
     encrypted = False
+    fingerprint = 0
 
     def __init__(self, source: LocalSource, kind: str, header_bytes: int) -> None:
         self.format, self.damage = kind, ""
@@ -168,7 +169,7 @@ class TarReader:
 
 def _member(index: int, info: tarfile.TarInfo) -> Member:
     return Member(
-        index=index,
+        number=index,
         name=info.name,
         kind=_kind(info),
         size=info.size,

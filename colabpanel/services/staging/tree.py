@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -13,7 +14,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Tree"]
+__all__ = ["MEMBER_ONLY", "Tree"]
+
+MEMBER_ONLY = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EEXIST}
+"""Errors of writing that concern one file; any other concerns the disk."""
 
 _HAS_DIR_FD = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -42,9 +46,17 @@ class Tree:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the opened folders."""
         for handle in self._open.values():
             os.close(handle)
         self._open.clear()
+
+    def path(self, parts: Parts) -> Path:
+        """Return a path for systems that know no better way."""
+        return self._root.joinpath(*parts)
 
     def create(self, parts: Parts, *, executable: bool = False) -> int:
         """Open a file for writing, emptied, its folders made; returns its descriptor."""
@@ -125,5 +137,6 @@ class Tree:
         try:
             return os.open(parts[-1], _OPEN_FOLDER, dir_fd=above)
         except FileNotFoundError:
-            os.mkdir(parts[-1], dir_fd=above)
+            with contextlib.suppress(FileExistsError):  # another worker was faster
+                os.mkdir(parts[-1], dir_fd=above)
             return os.open(parts[-1], _OPEN_FOLDER, dir_fd=above)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from colabpanel.errors import LimitError
-from colabpanel.services.staging.archive import ArchiveReader, Kind, Member
+from colabpanel.services.staging.archive import Kind, Listing, Member
 from colabpanel.services.staging.models import Request
 from colabpanel.services.staging.names import Claims, Parts
 from colabpanel.services.staging.selection import Selection
@@ -15,7 +15,7 @@ from colabpanel.words import count
 __all__ = ["folds_case", "triage"]
 
 
-def triage(reader: ArchiveReader, request: Request, *, folds_case: bool) -> Iterator[tuple[Member, Parts | str]]:
+def triage(reader: Listing, request: Request, *, folds_case: bool) -> Iterator[tuple[Member, Parts | str]]:
     """Yield each wanted member with its place in the target, or with why it is skipped.
 
     The same archive and request give the same decisions every time; resuming relies on it.
@@ -26,7 +26,7 @@ def triage(reader: ArchiveReader, request: Request, *, folds_case: bool) -> Iter
     claims = Claims(depth=request.limits.depth, folds_case=folds_case)
     selection = Selection(request.include, request.exclude, request.first_per_folder)
     for member in reader.members():
-        if member.index >= request.limits.members:
+        if member.number >= request.limits.members:
             raise LimitError(
                 f"The archive holds more than {count(request.limits.members)} members.",
                 hint="Pass limits=Limits(members=...) if that is what you expect.",

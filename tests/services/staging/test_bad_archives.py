@@ -177,9 +177,9 @@ def test_an_unknown_compression_is_named(tmp_path: Path) -> None:
     raw = bytearray(source.read_bytes())
     for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         at = raw.rfind(signature) + offset
-        raw[at : at + 2] = struct.pack("<H", 97)
+        raw[at : at + 2] = struct.pack("<H", 77)
     source.write_bytes(raw)
-    assert stage(source, tmp_path / "out").skipped == (("a", "its compression method (number 97) is not supported"),)
+    assert stage(source, tmp_path / "out").skipped == (("a", "its compression method (number 77) is not supported"),)
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress])
@@ -386,8 +386,11 @@ def test_a_table_of_contents_is_looked_at_before_it_is_read(tmp_path: Path) -> N
         ),
     ):
         (tmp_path / name).write_bytes(b"PK\x03\x04" + end)
-        with pytest.raises(LimitError, match="more than 1,000 members"):
+        with pytest.raises(ArchiveError, match="table of contents cannot be read"):
             stage(tmp_path / name, tmp_path / "out", limits=Limits(members=1000))
+    source = make_zip(tmp_path / "many", {str(number): b"" for number in range(1001)})
+    with pytest.raises(LimitError, match="more than 1,000 members"):
+        stage(source, tmp_path / "out", limits=Limits(members=1000))
 
 
 def test_headers_without_end_are_damage(tmp_path: Path) -> None:
@@ -410,16 +413,6 @@ def test_a_volume_label_and_a_name_like_a_zips_are_fine(tmp_path: Path) -> None:
         add_special(archive, "label", b"V")
     staged = stage(tmp_path / "archive", tmp_path / "out")
     assert (staged.status, set(tree_of(tmp_path / "out"))) == ("ok", {"PKGBUILD"})
-
-
-def test_aes_is_refused_by_name(tmp_path: Path) -> None:
-    source = make_zip(tmp_path / "archive", {"a": b"x"}, method=zipfile.ZIP_STORED)
-    raw = bytearray(source.read_bytes())
-    at = raw.rfind(b"PK\x01\x02")
-    raw[at + 8 : at + 12] = struct.pack("<HH", 1, 99)
-    source.write_bytes(raw)
-    with pytest.raises(ArchiveError, match="encrypted with AES"):
-        stage(source, tmp_path / "out")
 
 
 def test_an_archive_does_not_replace_itself(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from colabpanel.services.staging.names import Claims, safe_parts
 
 
 def _file(name: str, index: int = 0, kind: Kind = Kind.FILE) -> Member:
-    return Member(index=index, name=name, kind=kind, size=0, modified=None)
+    return Member(number=index, name=name, kind=kind, size=0, modified=None)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,12 @@ def test_special_members_are_named() -> None:
     assert claims.claim(_file("./")) == "it has no name"
     assert claims.claim(_file("./", kind=Kind.FOLDER)) == ()
     assert claims.claim(_file("../x")) == "its name leads out of the folder"
+
+
+@pytest.mark.parametrize("name", ["/x", "a/../x", "a/.", "a//x", "./a/x", "a/x\n", "a/\u2028"])
+def test_a_folder_that_was_fine_before_excuses_no_name(name: str) -> None:
+    claims = Claims(depth=100, folds_case=False)
+    for fine in ("first", "a/first"):
+        claims.claim(_file(fine))
+    expected = safe_parts(name) if name != "a/." else "a folder of the archive has its name"
+    assert claims.claim(_file(name)) == expected

@@ -1,0 +1,105 @@
+"""Unpacking a zip archive into the partial tree, with workers side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from colabpanel.jobs import Progress
+from colabpanel.services.staging.archive import Kind, Member
+from colabpanel.services.staging.budget import Budget, SkipList
+from colabpanel.services.staging.crew.batches import Batch, Job, cut, lean
+from colabpanel.services.staging.crew.crew import choose, work
+from colabpanel.services.staging.crew.unpacker import Skips, Task
+from colabpanel.services.staging.extract import in_words, is_done
+from colabpanel.services.staging.models import Request
+from colabpanel.services.staging.names import Parts
+from colabpanel.services.staging.partial import Outcome, Partial
+from colabpanel.services.staging.tree import Tree
+from colabpanel.services.staging.triage import folds_case, triage
+from colabpanel.services.staging.zips.reader import ZipReader
+
+__all__ = ["extract_zip"]
+
+_READERS = 3
+"""Reads under way at once, for each worker."""
+
+
+def extract_zip(
+    reader: ZipReader, partial: Partial, request: Request, *, total: int, files: int, progress: Progress
+) -> Outcome:
+    """Unpack every wanted member into the partial tree.
+
+    Args:
+        reader: The archive.
+        partial: Opened; members in its ``done`` are not unpacked again.
+        request: What is wanted.
+        total: Unpacked bytes of the wanted members.
+        files: How many they are.
+        progress: Is told the bytes, and may cancel.
+    """
+    progress.start(total, "Unpacking")
+    task = Task(str(reader.source.path), str(partial.files), request.password, _READERS)
+    with closing(Tree(partial.files)) as tree:
+        extraction = _Extraction(reader, tree, partial, request, progress)
+        try:
+            for event in work(cut(extraction.jobs()), task, *choose(files, total, request.workers)):
+                progress.advance(event.written)
+                if event.batch is not None:
+                    extraction.note(event.batch, event.skips)
+        except OSError as error:
+            raise in_words(error, partial.folder) from error
+        finally:
+            partial.flush()
+    return extraction.outcome()
+
+
+class _Extraction:
+    def __init__(self, reader: ZipReader, tree: Tree, partial: Partial, request: Request, progress: Progress) -> None:
+        self._reader, self._tree, self._partial, self._request = reader, tree, partial, request
+        self._progress = progress
+        self._budget = Budget(request.limits, reader.source.size)
+        self._skips = SkipList()
+        self._files = self._size = 0
+
+    def jobs(self) -> Iterator[tuple[Job, int]]:
+        """Yield what is still to be unpacked, and where it ends; folders are made on the way."""
+        for member, place in triage(self._reader, self._request, folds_case=folds_case(self._partial.folder)):
+            if isinstance(place, str):
+                self._skips.add(member.name, place)
+            elif member.kind is Kind.FOLDER:
+                if place:
+                    self._tree.make_folder(place)
+            elif job := self._job(member, place):
+                yield job, self._reader.end_of(member.number)
+
+    def _job(self, member: Member, place: Parts) -> Job | None:
+        self._budget.spend(member.size)
+        if self._partial.done and is_done(self._partial, self._tree, member.number, place):
+            self._count(member.size)
+            self._progress.advance(member.size)
+            return None
+        return Job(member.number, place, member.executable, member.modified, lean(member.origin))
+
+    def _count(self, size: int) -> None:
+        self._files += 1
+        self._size += size
+
+    def note(self, batch: Batch, skips: Skips) -> None:
+        """Take down what became of a batch."""
+        left_out = dict(skips)
+        written = 0
+        for job in batch.jobs:
+            size = job.entry.size
+            if job.number in left_out:
+                self._skips.add("/".join(job.place), left_out[job.number])
+            else:
+                self._partial.note(job.number, size)
+                self._count(size)
+            written += size
+        self._partial.flush()
+        self._progress.advance(0 if batch.is_large else written)
+
+    def outcome(self) -> Outcome:
+        """Return the sum of it."""
+        return Outcome(self._files, self._size, self._skips.all())
