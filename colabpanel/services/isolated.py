@@ -115,7 +115,8 @@ def _stop(child: subprocess.Popen[str]) -> None:
         child.wait(_GRACE)
     except subprocess.TimeoutExpired:
         child.kill()
-        child.wait(_GRACE)
+        # One that waits for a hung disk dies when the disk answers; it is taken leave of then.
+        threading.Thread(target=child.wait, name="colabpanel-undertaker", daemon=True).start()
 
 
 def _converse(child: subprocess.Popen[str], request: dict[str, Any], progress: Progress) -> Any:

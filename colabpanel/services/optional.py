@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,15 @@ from colabpanel.errors import MissingLibraryError
 
 __all__ = ["CHILD_LIBRARIES", "folders_of", "optional"]
 
-CHILD_LIBRARIES = ("isal", "zstandard", "py7zr", "rapidgzip", "Cryptodome")
+CHILD_LIBRARIES = ("isal", "backports.zstd", "py7zr", "Cryptodome")
 """What the processes that read archives may import beyond the standard library."""
 
-_EXTRAS = {"zstandard": "archives", "py7zr": "archives", "rapidgzip": "archives", "Cryptodome": "archives"}
+_IN_PYTHON = {"backports.zstd": "compression.zstd"}
+_EXTRAS = {"backports": "archives", "py7zr": "archives", "Cryptodome": "archives"}
 
 
 def optional(module: str, purpose: str) -> Any:
-    """Import a library that an extra brings.
+    """Import a library that an extra brings; ``backports.zstd`` is part of Python from 3.14 on.
 
     Args:
         module: Its name.
@@ -28,10 +30,10 @@ def optional(module: str, purpose: str) -> Any:
         MissingLibraryError: It is not installed; the hint is the command that installs it.
     """
     try:
-        return importlib.import_module(module)
+        return importlib.import_module(_IN_PYTHON.get(module, module) if sys.version_info >= (3, 14) else module)
     except ImportError:
         raise MissingLibraryError(
-            f"{purpose[0].upper()}{purpose[1:]} needs the library {module.partition('.')[0]}, which is not installed.",
+            f"{purpose[0].upper()}{purpose[1:]} needs a library that is not installed ({module}).",
             hint=f'Run: pip install "colabpanel[{_EXTRAS[module.partition(".")[0]]}]"',
         ) from None
 
@@ -40,9 +42,12 @@ def folders_of(*modules: str) -> list[str]:
     """Return the folders that hold these libraries, without importing them; a child process starts with none."""
     found = []
     for name in modules:
-        spec = importlib.util.find_spec(name)
+        try:
+            spec = importlib.util.find_spec(name)
+        except ImportError:  # not even the package that holds it
+            continue
         if spec is not None and spec.origin:
-            folder = str(Path(spec.origin).parent.parent)
+            folder = str(Path(spec.origin).parents[1 + name.count(".")])
             if folder not in found:
                 found.append(folder)
     return found

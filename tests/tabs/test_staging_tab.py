@@ -292,6 +292,9 @@ def test_words_for_plans_and_long_lists() -> None:
         None,
         target_used=True,
         resumable=True,
+        reusable=False,
+        cache=0,
+        seconds=None,
         encrypted=False,
     )
     facts = plan_facts(base)

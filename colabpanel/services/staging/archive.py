@@ -6,7 +6,11 @@ import enum
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["Kind", "Listing", "Member", "MemberError", "StreamReader"]
+__all__ = ["UNKNOWN_SIZE", "Kind", "Listing", "Member", "MemberError", "StreamReader"]
+
+
+UNKNOWN_SIZE = -1
+"""The size of a member that only unpacking tells."""
 
 
 class Kind(enum.Enum):
@@ -26,7 +30,7 @@ class Member(NamedTuple):
         number: Its position in the order of reading.
         name: Its name as the archive gives it.
         kind: What it is.
-        size: Unpacked bytes.
+        size: Unpacked bytes, or `UNKNOWN_SIZE`.
         modified: Seconds since the epoch, or None when the archive does not tell.
         executable: Whether its owner may run it.
         link: The name a hard link leads to.

@@ -12,7 +12,7 @@ from pathlib import Path
 from colabpanel.errors import PathError, StorageError
 from colabpanel.jobs import Progress
 from colabpanel.services.files import free_bytes
-from colabpanel.services.staging.archive import Kind, Member, MemberError, StreamReader
+from colabpanel.services.staging.archive import UNKNOWN_SIZE, Kind, Member, MemberError, StreamReader
 from colabpanel.services.staging.budget import Budget, SkipList
 from colabpanel.services.staging.models import Request
 from colabpanel.services.staging.names import Parts, safe_parts
@@ -47,6 +47,7 @@ class _Extraction:
         self._reader, self._tree, self._partial = reader, tree, partial
         self._meter, self._budget = meter, budget
         self._places: dict[Parts, int] = {}
+        self._times: dict[Parts, float | None] = {}
         self._skips = SkipList()
 
     def take(self, member: Member, place: Parts | str) -> None:
@@ -61,7 +62,8 @@ class _Extraction:
         self._meter.look()
 
     def _take_file(self, member: Member, place: Parts) -> None:
-        self._budget.spend(member.size)
+        self._budget.spend(max(member.size, 0))
+        self._times[place] = member.modified
         if is_done(self._partial, self._tree, member.number, place):
             self._places[place] = self._partial.done[member.number]
             return
@@ -84,6 +86,8 @@ class _Extraction:
             for chunk in chunks:
                 _write_all(handle, chunk)
                 written += len(chunk)
+                if member.size == UNKNOWN_SIZE:
+                    self._budget.spend(len(chunk))
                 self._meter.look()
             if member.modified is not None:
                 with contextlib.suppress(OSError, OverflowError, ValueError):
@@ -93,7 +97,7 @@ class _Extraction:
                     )
         finally:
             os.close(handle)
-        if not is_link and written != member.size:
+        if not is_link and written != member.size != UNKNOWN_SIZE:
             raise MemberError(f"it is cut short: {written} of {member.size} bytes")
         return written
 
@@ -126,7 +130,8 @@ class _Extraction:
         """Return the sum of it, damage of the archive as a whole included."""
         if self._reader.damage:
             self._skips.add("(archive)", self._reader.damage)
-        return Outcome(len(self._places), sum(self._places.values()), self._skips.all())
+        listing = tuple(("/".join(place), size, self._times.get(place)) for place, size in self._places.items())
+        return Outcome(len(self._places), sum(self._places.values()), self._skips.all(), listing)
 
 
 def _write_all(handle: int, data: bytes) -> None:

@@ -8,7 +8,7 @@ from contextlib import closing
 from colabpanel.jobs import Progress
 from colabpanel.services.staging.archive import Kind, Member
 from colabpanel.services.staging.budget import Budget, SkipList
-from colabpanel.services.staging.crew.batches import Batch, Job, cut, lean
+from colabpanel.services.staging.crew.batches import Batch, Job, cut
 from colabpanel.services.staging.crew.crew import choose, work
 from colabpanel.services.staging.crew.unpacker import Skips, Task
 from colabpanel.services.staging.extract import in_words, is_done
@@ -76,29 +76,23 @@ class _Extraction:
     def _job(self, member: Member, place: Parts) -> Job | None:
         self._budget.spend(member.size)
         if self._partial.done and is_done(self._partial, self._tree, member.number, place):
-            self._count(member.size)
+            self._files += 1
+            self._size += member.size
             self._progress.advance(member.size)
             return None
-        return Job(member.number, place, member.executable, member.modified, lean(member.origin))
-
-    def _count(self, size: int) -> None:
-        self._files += 1
-        self._size += size
+        return Job(member.number, place, member.executable, member.modified, member.origin)
 
     def note(self, batch: Batch, skips: Skips) -> None:
         """Take down what became of a batch."""
         left_out = dict(skips)
-        written = 0
-        for job in batch.jobs:
-            size = job.entry.size
+        done = [(job.number, job.entry.size) for job in batch.jobs if job.number not in left_out]
+        for job in batch.jobs if left_out else ():
             if job.number in left_out:
                 self._skips.add("/".join(job.place), left_out[job.number])
-            else:
-                self._partial.note(job.number, size)
-                self._count(size)
-            written += size
-        self._partial.flush()
-        self._progress.advance(0 if batch.is_large else written)
+        self._partial.note_all(done)
+        self._files += len(done)
+        self._size += sum(size for _, size in done)
+        self._progress.advance(0 if batch.is_large else sum(job.entry.size for job in batch.jobs))
 
     def outcome(self) -> Outcome:
         """Return the sum of it."""

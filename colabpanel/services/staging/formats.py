@@ -8,8 +8,12 @@ from typing import IO, cast
 
 from colabpanel.errors import ArchiveError, ColabPanelError
 from colabpanel.services.sources import LocalSource, SourceFile
+from colabpanel.services.staging.archive import StreamReader
 from colabpanel.services.staging.models import Limits
-from colabpanel.services.staging.tar_reader import TAR_OPENERS, TarReader, holds_tar
+from colabpanel.services.staging.streams.codecs import MAGIC, opened
+from colabpanel.services.staging.streams.seven_zip import SevenZipReader
+from colabpanel.services.staging.streams.single import SingleFileReader
+from colabpanel.services.staging.streams.tar import TarReader, holds_tar
 from colabpanel.services.staging.zips.reader import ZipReader
 
 __all__ = ["open_archive"]
@@ -19,11 +23,9 @@ _ZIP_END = b"PK\x05\x06"
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _ZIP_END_REACH = 66_000
 _MOST_PADDING = 1 << 20
-_COMPRESSED = {b"\x1f\x8b": "tar.gz", b"BZh": "tar.bz2", b"\xfd7zXZ\0": "tar.xz"}
+_SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c"
 _KNOWN = {
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"Rar!": "a RAR archive",
-    b"\x28\xb5\x2f\xfd": "a zstd file",
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
     b"GIF8": "a GIF image",
@@ -36,35 +38,47 @@ _KNOWN = {
     b"<html": "a web page",
     b"\x7fELF": "a program",
 }
-_SUPPORTED = "colabpanel stages zip, tar, tar.gz, tar.bz2 and tar.xz archives."
+_SUPPORTED = "colabpanel stages zip, tar (also .gz, .bz2, .xz, .zst), 7z, and single .gz, .bz2, .xz and .zst files."
 _WEB_PAGE_HINT = "The download probably saved a login or error page instead of the file. Download it again."
 
 
-def open_archive(source: LocalSource, limits: Limits) -> ZipReader | TarReader:
-    """Open an archive of any supported format.
+def open_archive(source: LocalSource, limits: Limits, password: str | None = None) -> ZipReader | StreamReader:
+    """Open an archive of any supported format; its content decides, not its name.
 
     Raises:
         ArchiveError: It is no archive, of another format, or damaged.
+        PasswordError: It cannot even be listed without its password.
+        MissingLibraryError: Its format needs a library that is not installed.
     """
     head = source.read(0, _BLOCK)
     if not head:
         raise ArchiveError(f"{source.path.name} is empty.", hint="The upload may still be running, or it failed.")
-    kind = next((kind for magic, kind in _COMPRESSED.items() if head.startswith(magic)), None)
-    if kind:
-        _insist_on_tar_inside(source, kind)
-        return TarReader(source, kind, limits.header_bytes)
+    compression = next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), None)
+    if compression:
+        if _is_tar(_start_of(source, compression)):
+            return TarReader(source, compression, limits.header_bytes)
+        return SingleFileReader(source, compression)
+    if head.startswith(_SEVEN_ZIP):
+        return SevenZipReader(source, password)
     if holds_tar(head) and not (source.size > _MOST_PADDING and not head.strip(b"\0")):
-        return TarReader(source, "tar", limits.header_bytes)
+        return TarReader(source, "", limits.header_bytes)
     if head.startswith(_ZIP_STARTS) or _ends_like_zip(source):
         return ZipReader(source, limits)
     raise _not_an_archive(source, head)
 
 
-def _insist_on_tar_inside(source: LocalSource, kind: str) -> None:
+def _is_tar(start: bytes) -> bool:
+    """Whether decompressed bytes are a tar: by its first header, or because a short run of zeros is an empty one."""
+    return holds_tar(start[:_BLOCK]) and (bool(start[:_BLOCK].strip(b"\0")) or len(start) <= _MOST_PADDING)
+
+
+def _start_of(source: LocalSource, compression: str) -> bytes:
+    """Return the first bytes of what is compressed; more than a block only where they are zeros."""
     raw = cast("IO[bytes]", io.BufferedReader(SourceFile(source)))
     try:
-        with closing(TAR_OPENERS[kind](raw)) as stream:
+        with closing(opened(raw, compression)) as stream:
             block = stream.read(_BLOCK)
+            return block if block.strip(b"\0") else block + stream.read(_MOST_PADDING)
     except ColabPanelError:
         raise
     except Exception as error:
@@ -72,9 +86,6 @@ def _insist_on_tar_inside(source: LocalSource, kind: str) -> None:
             f"{source.path.name} is damaged at its start, so nothing of it can be unpacked.",
             hint="It may not be completely uploaded or downloaded. Copy it again.",
         ) from error
-    if not holds_tar(block):
-        inside = kind.removeprefix("tar.")
-        raise ArchiveError(f"{source.path.name} is a {inside} file with no tar archive inside.", hint=_SUPPORTED)
 
 
 def _ends_like_zip(source: LocalSource) -> bool:

@@ -53,6 +53,7 @@ class StagedData:
         files: Files that are in the folder because of this staging, those kept included.
         size: Their size in bytes.
         kept: Files that were there already and stayed as they were.
+        reused: Whether the archive had been staged there before, and all of it was still there.
         skipped: The members left out, each with its reason.
         seconds: How long it took.
     """
@@ -62,6 +63,7 @@ class StagedData:
     files: int
     size: int
     kept: int
+    reused: bool
     skipped: tuple[Skipped, ...]
     seconds: float
 
@@ -73,7 +75,7 @@ class Plan:
     Attributes:
         source: The archive.
         directory: The target folder.
-        format: ``zip``, ``tar``, ``tar.gz``, ``tar.bz2`` or ``tar.xz``.
+        format: ``zip``, ``7z``, ``tar``, ``tar.gz`` and its like, or ``gz`` and its like for one file.
         archive_size: Bytes of the archive.
         files: Files that would be unpacked.
         size: Their size in bytes.
@@ -81,7 +83,10 @@ class Plan:
         existing: How many of the files are in the target already.
         target_used: Whether the target folder holds anything.
         resumable: Whether an earlier, interrupted staging would be continued.
+        reusable: Whether it was staged there before and all of it is still there: nothing would be unpacked.
         encrypted: Whether a password is needed.
+        cache: Bytes that a mounted Drive may keep of the archive on the local disk while it is read.
+        seconds: How long it would take, from a short look at the source; None where that is unknown.
         skipped: Members that would be left out for their names or kinds.
         problem: Why staging would be refused, in one sentence, or an empty string.
         hint: What to do about the problem.
@@ -97,10 +102,18 @@ class Plan:
     existing: int | None
     target_used: bool
     resumable: bool
+    reusable: bool
     encrypted: bool
+    cache: int
+    seconds: float | None
     skipped: tuple[Skipped, ...] = ()
     problem: str = ""
     hint: str = ""
+
+    @property
+    def disk(self) -> int | None:
+        """Bytes of the local disk it would take, a Drive's cache included."""
+        return None if self.size is None else self.size + self.cache
 
 
 class Options(TypedDict, total=False):
@@ -132,6 +145,7 @@ class Request:
     resume: bool = True
     limits: Limits = field(default_factory=Limits)
     workers: int | None = None
+    state_dir: str | None = None
 
     @property
     def wants_everything(self) -> bool:

@@ -76,7 +76,7 @@ class Claims:
         """Return where a member goes, or why it is skipped."""
         if member.trouble:
             return member.trouble
-        if member.kind in {Kind.SYMLINK, Kind.DEVICE}:
+        if member.kind is Kind.SYMLINK or member.kind is Kind.DEVICE:  # quicker than a set, and asked for each member
             return f"it is a {member.kind.value}"
         if member.kind is Kind.FOLDER:
             return self._claim_anew(member.name, folder=True)

@@ -14,6 +14,7 @@ batch is in the journal, and on resuming its size on disk is looked at again.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -43,11 +44,19 @@ _BATCH_BYTES = 8 << 20
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was unpacked."""
+    """What was unpacked.
+
+    Attributes:
+        files: How many files.
+        size: Their bytes.
+        skipped: The members left out.
+        listing: Path, size and time of each file, of archives that have no table of contents.
+    """
 
     files: int
     size: int
     skipped: tuple[Skipped, ...]
+    listing: tuple[tuple[str, int, float | None], ...] = ()
 
 
 def _writable(folder: Path) -> bool:
@@ -74,6 +83,7 @@ class Partial:
         self._journal = self._lock = -1
         self._batch: list[tuple[int, int]] = []
         self._batch_bytes = 0
+        self._is_left_over = False
 
     def insist_on_ours(self) -> None:
         """Refuse a folder of the same name that is not ours, or a link.
@@ -180,6 +190,11 @@ class Partial:
         if len(self._batch) >= _BATCH_MEMBERS or self._batch_bytes >= _BATCH_BYTES:
             self.flush()
 
+    def note_all(self, done: list[tuple[int, int]]) -> None:
+        """Count members as finished, as a batch of their own."""
+        self._batch += done
+        self.flush()
+
     def flush(self) -> None:
         """Write the current batch to the journal."""
         if self._batch:
@@ -203,6 +218,9 @@ class Partial:
             if handle >= 0:
                 os.close(handle)
         self._journal = self._lock = -1
+        if self._is_left_over:
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
 
     def remove(self) -> None:
         """Delete it with everything in it.
@@ -216,5 +234,12 @@ class Partial:
             shutil.rmtree(self.files)
         for name in (*(_OUR_NAMES - {_FILES, _LOCK}), _LOCK):
             (self.folder / name).unlink(missing_ok=True)
-        with contextlib.suppress(FileNotFoundError):
+        try:
             self.folder.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            # Some mounts keep a removed file under another name as long as it is open, as the lock is.
+            if error.errno != errno.ENOTEMPTY:
+                raise
+            self._is_left_over = True

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from colabpanel.errors import InputError, JobCancelledError
+from colabpanel.hosts import state_dir
 from colabpanel.jobs import Progress
 from colabpanel.services.isolated import call_isolated
 from colabpanel.services.staging.models import Limits, Options, Overwrite, Plan, Request, Skipped, StagedData
@@ -40,19 +41,22 @@ def stage(
 
     The files are unpacked into ``DIRECTORY.partial`` beside the folder and moved into place
     when all is done. A call that was cancelled, killed or lost its Drive is finished by
-    calling it again. Members that are damaged, or that would leave the folder, are skipped
-    and listed. Links and devices are never created.
+    calling it again; an archive that was staged there before is verified, not unpacked again.
+    Members that are damaged, or that would leave the folder, are skipped and listed. Links
+    and devices are never created.
 
     Args:
-        source: A zip, tar, tar.gz, tar.bz2 or tar.xz archive; its content decides, not its name.
+        source: A zip, 7z or tar archive (tar also as .gz, .bz2, .xz or .zst), or a single compressed
+            file; its content decides, not its name.
         directory: The target folder; made if it does not exist.
         include: Patterns such as ``*.jpg`` or ``train/*``; empty means everything.
         exclude: Patterns of files to leave out.
         first_per_folder: Only the first so many files of each folder.
         overwrite: What to do about files that are in the folder already: ``never`` replace
             them, replace those that ``changed``, or ``always``.
-        password: For an encrypted zip archive.
-        resume: Whether to go on with an interrupted staging of the same archive.
+        password: For an encrypted zip or 7z archive.
+        resume: Whether to go on with an interrupted staging of the same archive, or to leave
+            alone one that is there as a whole.
         limits: What the archive may ask for; see `Limits` for the defaults.
         workers: How many workers unpack a zip archive side by side; None leaves it to the plan.
         root: Refuse paths outside of this folder.
@@ -90,6 +94,7 @@ def stage(
         files=found["files"],
         size=found["size"],
         kept=found["kept"],
+        reused=found["reused"],
         skipped=_skipped(found),
         seconds=time.monotonic() - started,
     )
@@ -106,7 +111,9 @@ def plan(
         JobCancelledError: ``progress`` cancelled it.
     """
     request = _request(source, directory, **same)
-    found = call_isolated(f"{_ENGINE}:plan_here", {"request": request.to_json()}, progress=progress)
+    found = call_isolated(
+        "colabpanel.services.staging.planning:plan_here", {"request": request.to_json()}, progress=progress
+    )
     paths = {key: Path(found[key]) for key in ("source", "directory")}
     return Plan(**{**found, **paths, "skipped": _skipped(found)})
 
@@ -150,6 +157,7 @@ def _request(source: str | Path, directory: str | Path, **options: Unpack[Option
         resume=options.get("resume", True),
         limits=options.get("limits") or Limits(),
         workers=options.get("workers"),
+        state_dir=os.fspath(state_dir()),
     )
 
 

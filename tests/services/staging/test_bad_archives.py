@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 
 from colabpanel import plan, stage
 from colabpanel.errors import ArchiveError, ColabPanelError, LimitError, SpaceError
-from colabpanel.services.staging import Limits, engine
-from colabpanel.services.staging.engine import plan_here, stage_here
+from colabpanel.services.staging import Limits, engine, planning
+from colabpanel.services.staging.engine import stage_here
 from colabpanel.services.staging.models import Request
+from colabpanel.services.staging.planning import plan_here
 from tests.archives import TREE, add_file, add_special, make_tar, make_zip, tree_of
 from tests.fakes import RecordingProgress
 
@@ -34,10 +35,10 @@ from tests.fakes import RecordingProgress
         (b"", "is empty"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "is a PNG image"),
         (b"  <!DOCTYPE html><html>sign in</html>", "is a web page"),
-        (b"7z\xbc\xaf\x27\x1c" + bytes(100), "is a 7z archive"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(100), "is a damaged 7z archive"),
+        (b"Rar!" + bytes(100), "is a RAR archive"),
         (b"just text, and a lot of it " * 50, "is not an archive"),
         (b"PK\x03\x04 and then nothing", "damaged zip archive"),
-        (gzip.compress(b"no tar in here"), "gz file with no tar"),
         (b"\x1f\x8b not gzip at all", "damaged at its start"),
         (bytes(100), "nothing but zeros"),
         (bytes(2 << 20), "nothing but zeros"),
@@ -272,12 +273,13 @@ def test_what_does_not_fit_is_refused_before_it_starts(tmp_path: Path, monkeypat
     with pytest.raises(SpaceError, match=r"need 10\.0 KB, and 100 bytes are free"):
         stage_here(request, RecordingProgress())
     assert os.listdir(tmp_path) == ["archive"]
+    monkeypatch.setattr(planning, "free_bytes", lambda _: 100)
     assert "100 bytes are free" in plan_here(request, RecordingProgress())["problem"]
 
 
 def test_a_plan_that_would_take_long_says_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_tar(tmp_path / "archive", mode="w:gz")
-    monkeypatch.setattr(engine, "_SURVEY_SECONDS", -1)
+    monkeypatch.setattr(planning, "_SURVEY_SECONDS", -1)
     found = plan_here(Request(source=str(source), directory=str(tmp_path / "out")).to_json(), RecordingProgress())
     assert found["files"] is found["size"] is found["existing"] is None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from colabpanel.services.staging.names import Parts
-from colabpanel.services.staging.zips.entries import ENCRYPTED, Entry
+from colabpanel.services.staging.zips.entries import Entry
 
 __all__ = ["LARGE", "Batch", "Job", "cut"]
 
@@ -65,8 +65,3 @@ def cut(jobs: Iterable[tuple[Job, int]]) -> Iterator[Batch]:
         end = job_end
     if batch:
         yield Batch(start, end, tuple(batch), is_large=False)
-
-
-def lean(entry: Entry) -> Entry:
-    """Return an entry without what a worker does not need, for it may have to be sent."""
-    return entry._replace(raw_name=b"", extra=entry.extra if entry.flags & ENCRYPTED else b"")

@@ -46,7 +46,7 @@ class ProcessWorker:
 
     def submit(self, batch: Batch) -> None:
         """Take a batch; its bytes are read from now on."""
-        jobs = tuple((*job[:4], tuple(job.entry)) for job in batch.jobs)
+        jobs = [(*job[:4], tuple(job.entry)) for job in batch.jobs]
         self._send((batch.start, batch.end, jobs, batch.is_large))
 
     def _send(self, message: Any) -> None:

@@ -118,8 +118,11 @@ class Unpacker:
 
         def unpack(job: Job) -> None:
             entry = Entry(*job[4])
-            start, end = entry.offset, min(entry.offset + _HEADER_SIZE + 2 * 65_535 + entry.packed, batch.end)
-            self._unpack_small(job, memoryview(source.read(start, end)), start)
+            head = source.read(entry.offset, entry.offset + _HEADER_SIZE)
+            if len(head) < _HEADER_SIZE:
+                raise MemberError(_CUT)
+            end = entry.offset + _HEADER_SIZE + sum(_LENGTHS(head, 26)) + entry.packed
+            self._unpack_small(job, memoryview(source.read(entry.offset, end)), entry.offset)
 
         try:
             skips = self._each(batch, unpack)

@@ -13,15 +13,11 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-from colabpanel.services.optional import optional
 from colabpanel.services.staging.archive import MemberError
+from colabpanel.services.staging.streams.codecs import zstd_decoder
+from colabpanel.services.staging.streams.forward import DamagedStreamError
+from colabpanel.services.staging.streams.gzip_member import fast_zlib
 from colabpanel.services.staging.zips.entries import AES, ENCRYPTED, Entry, field_of
-
-fast_zlib: Any  # its interface is that of zlib
-try:
-    from isal import isal_zlib as fast_zlib
-except ImportError:  # no wheel for this machine
-    fast_zlib = zlib
 
 __all__ = [
     "DAMAGED",
@@ -39,7 +35,6 @@ __all__ = [
 
 _CHUNK = 1 << 20
 _LZMA_MEMORY = 256 << 20
-_WINDOW = 128 << 20
 _AES_FIELD = 0x9901
 _STRONG = 0x40
 STORED, DEFLATED, _BZIP2, _LZMA, ZSTD = 0, 8, 12, 14, 93
@@ -47,6 +42,7 @@ _METHODS = {STORED, DEFLATED, _BZIP2, _LZMA, ZSTD}
 _METHOD_NAMES = {1: "Shrink", 6: "Implode", 9: "Deflate64", 95: "xz", 97: "WavPack", 98: "PPMd"}
 
 DAMAGED: tuple[type[Exception], ...] = (
+    DamagedStreamError,
     zlib.error,
     fast_zlib.error,
     lzma.LZMAError,
@@ -68,6 +64,7 @@ class _Decoder(Protocol):
 class _Deflate:
     def __init__(self) -> None:
         self._inner = fast_zlib.decompressobj(-zlib.MAX_WBITS)
+        self._was_full = False  # then the decoder may hold more, with all its input used up
 
     @property
     def eof(self) -> bool:
@@ -76,24 +73,26 @@ class _Deflate:
     def decompress(self, data: Any, max_length: int, /) -> bytes:
         tail = self._inner.unconsumed_tail
         found: bytes = self._inner.decompress(tail + bytes(data) if tail else data, max_length)
+        self._was_full = len(found) == max_length
         return found
 
     def pending(self) -> bool:
-        return bool(self._inner.unconsumed_tail) and not self._inner.eof
+        return bool(self._inner.unconsumed_tail or self._was_full) and not self._inner.eof
 
 
 class _Framed:
     """bzip2 and LZMA, whose decoders keep what they could not yet use."""
 
-    def __init__(self, inner: bz2.BZ2Decompressor | lzma.LZMADecompressor) -> None:
+    def __init__(self, inner: Any) -> None:
         self._inner = inner
 
     @property
     def eof(self) -> bool:
-        return self._inner.eof
+        return bool(self._inner.eof)
 
     def decompress(self, data: Any, max_length: int, /) -> bytes:
-        return self._inner.decompress(data, max_length)
+        found: bytes = self._inner.decompress(data, max_length)
+        return found
 
     def pending(self) -> bool:
         return not self._inner.needs_input and not self._inner.eof
@@ -123,19 +122,6 @@ class _ZipLzma(_Framed):
 
     def pending(self) -> bool:
         return self._ready and super().pending()
-
-
-class _Pieces:
-    """Pieces of bytes as the file that zstandard wants to read."""
-
-    def __init__(self, pieces: Iterable[Any]) -> None:
-        self._pieces, self._left = iter(pieces), memoryview(b"")
-
-    def read(self, amount: int) -> bytes:
-        if not self._left:
-            self._left = memoryview(next(self._pieces, b""))
-        data, self._left = bytes(self._left[:amount]), self._left[amount:]
-        return data
 
 
 def method_of(entry: Entry) -> int:
@@ -173,7 +159,7 @@ def unpacked(method: int, pieces: Iterable[Any]) -> Iterator[Any]:
     """Yield the bytes of a member from its compressed pieces, a bounded piece at a time."""
     if method == STORED:
         return iter(pieces)
-    return _zstd(pieces) if method == ZSTD else _decoded(_DECODERS[method](), pieces)
+    return _decoded(_DECODERS[method](), pieces)
 
 
 def _decoded(decoder: _Decoder, pieces: Iterable[Any]) -> Iterator[bytes]:
@@ -185,21 +171,11 @@ def _decoded(decoder: _Decoder, pieces: Iterable[Any]) -> Iterator[bytes]:
         raise wrong_length(longer=False)
 
 
-def _zstd(pieces: Iterable[Any]) -> Iterator[bytes]:
-    zstandard = optional("zstandard", "a member compressed with Zstandard")
-    decoder = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
-    try:
-        with decoder.stream_reader(_Pieces(pieces), read_across_frames=True) as stream:
-            while chunk := stream.read(_CHUNK):
-                yield chunk
-    except zstandard.ZstdError as error:
-        raise MemberError("it is damaged") from error
-
-
 _DECODERS: dict[int, Callable[[], _Decoder]] = {
     DEFLATED: _Deflate,
     _BZIP2: lambda: _Framed(bz2.BZ2Decompressor()),
     _LZMA: _ZipLzma,
+    ZSTD: lambda: _Framed(zstd_decoder()),
 }
 
 

@@ -7,10 +7,10 @@ from array import array
 from collections.abc import Iterator
 
 from colabpanel.errors import ArchiveError, LimitError
-from colabpanel.services.optional import optional
 from colabpanel.services.sources import LocalSource
 from colabpanel.services.staging.archive import Kind, Member
 from colabpanel.services.staging.models import Limits
+from colabpanel.services.staging.streams.codecs import zstd_decoder
 from colabpanel.services.staging.zips.decode import ZSTD, refused_method
 from colabpanel.services.staging.zips.ending import find_ending, unreadable
 from colabpanel.services.staging.zips.entries import (
@@ -57,7 +57,7 @@ class ZipReader:
         self.encrypted = False
         try:
             self._scan(limits)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise unreadable(source) from None
 
     def _scan(self, limits: Limits) -> None:
@@ -85,7 +85,7 @@ class ZipReader:
             raise ValueError
         self.size, self.encrypted = size, bool(flags & ENCRYPTED)
         if ZSTD in methods:
-            optional("zstandard", "a zip archive compressed with Zstandard")
+            zstd_decoder()  # says now whether a library is missing
         self._put_in_order(places, ends)
 
     def _put_in_order(self, places: array[int], ends: array[int]) -> None:

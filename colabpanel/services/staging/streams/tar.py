@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import lzma
 import tarfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import IO, Any, cast
 
 from colabpanel.errors import ArchiveError, ColabPanelError
 from colabpanel.services.sources import LocalSource, SourceFile
 from colabpanel.services.staging.archive import Kind, Member, MemberError
-from colabpanel.services.staging.forward import DamagedStreamError, ForwardFile, XzFile
+from colabpanel.services.staging.streams.codecs import DAMAGED, opened
+from colabpanel.services.staging.streams.forward import DamagedStreamError, ForwardFile
 
-__all__ = ["TAR_OPENERS", "TarReader", "holds_tar"]
+__all__ = ["TarReader", "holds_tar"]
 
 _CHUNK = 1 << 20
 _BLOCK = 512
 _MOST_GLOBAL = 1 << 20
 _MOST_PADDING = 1 << 20
+_OLD_GNU = b"ustar  \0"
+_BAD_MAP = "its header is damaged: its map of holes makes no sense"
 _VOLUME_LABEL, _DUMP_FOLDER = b"V", b"D"
-_DAMAGED = (
-    DamagedStreamError,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    ValueError,
-    RecursionError,
-)
+_DAMAGED: tuple[type[Exception], ...] = (*DAMAGED, tarfile.TarError)
 _WRONG_SUM = "a checksum of the compressed archive does not match: any of its files may be wrong"
 _BAD_TAIL = "what follows its end is damaged or not part of it, so its checksum could not be verified"
 _MORE_FOLLOWS = "more data follows its end: members may be missing"
 _CUT_SHORT = "the archive ends too early or is damaged; members after this point are missing"
-
-TAR_OPENERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
-    "tar": lambda raw: raw,
-    "tar.gz": lambda raw: cast("IO[bytes]", gzip.GzipFile(fileobj=raw)),
-    "tar.bz2": lambda raw: cast("IO[bytes]", bz2.BZ2File(raw)),
-    "tar.xz": lambda raw: cast("IO[bytes]", io.BufferedReader(XzFile(raw), _CHUNK)),
-}
 
 
 def holds_tar(block: bytes) -> bool:
@@ -58,10 +42,17 @@ def holds_tar(block: bytes) -> bool:
 
 
 class _WatchedInfo(tarfile.TarInfo):
-    """Notes how the headers ended, for ``tarfile`` takes a damaged header for the end; and bounds global headers."""
+    """A header, with what ``tarfile`` believes or drops looked at.
+
+    Attributes:
+        trouble: What is wrong with the header, or an empty string.
+    """
+
+    trouble = ""
 
     @classmethod
     def fromtarfile(cls, archive: Any) -> Any:
+        """Note how the headers ended, for a damaged one is taken for the end; and bound global ones."""
         try:
             info = super().fromtarfile(archive)
         except tarfile.HeaderError as error:
@@ -71,13 +62,43 @@ class _WatchedInfo(tarfile.TarInfo):
             raise DamagedStreamError("global headers without end")
         return info
 
+    @classmethod
+    def frombuf(cls, buffer: Any, encoding: str, errors: str) -> Any:
+        """Read a header block; where GNU keeps times, ``tarfile`` sees a part of the name."""
+        info = super().frombuf(buffer, encoding, errors)
+        if buffer[257:265] == _OLD_GNU and info.type not in tarfile.GNU_TYPES:
+            name = tarfile.nts(buffer[:100], encoding, errors)  # type: ignore[attr-defined]
+            info.name = name.rstrip("/") if info.isdir() else name
+        return info
+
+    def _proc_sparse(self, archive: Any) -> Any:
+        stored = self.size
+        info: Any = super()._proc_sparse(archive)  # type: ignore[misc]
+        if sum(size for _, size in info.sparse) != stored:
+            self.trouble = _BAD_MAP
+        return info
+
+
+def _trouble(info: tarfile.TarInfo) -> str:
+    """Return what is wrong with a member's header, or an empty string."""
+    if info.size < 0 or not info.pax_headers.get("size", "0").strip().isdigit():
+        return "its header is damaged: it has no size"
+    end = 0
+    for offset, size in getattr(info, "sparse", None) or ():
+        if not size:  # a filler, or the mark of the end
+            continue
+        if offset < end or size < 0 or offset + size > info.size:
+            return _BAD_MAP
+        end = offset + size
+    return str(getattr(info, "trouble", ""))
+
 
 class TarReader:
     """A tar archive; its members are read in order, each before the next.
 
     Args:
         source: The archive.
-        kind: A key of `TAR_OPENERS`.
+        compression: ``gz``, ``bz2``, ``xz``, ``zst``, or empty.
         header_bytes: The largest header accepted.
     """
 
@@ -85,11 +106,11 @@ class TarReader:
     encrypted = False
     fingerprint = 0
 
-    def __init__(self, source: LocalSource, kind: str, header_bytes: int) -> None:
-        self.format, self.damage = kind, ""
+    def __init__(self, source: LocalSource, compression: str, header_bytes: int) -> None:
+        self.format, self.damage = f"tar.{compression}".rstrip("."), ""
         self._raw = SourceFile(source)
         buffered = cast("IO[bytes]", io.BufferedReader(self._raw, _CHUNK))
-        self._stream = ForwardFile(TAR_OPENERS[kind](buffered), largest_read=max(header_bytes, _CHUNK))
+        self._stream = ForwardFile(opened(buffered, compression), largest_read=max(header_bytes, _CHUNK))
         try:
             self._tar = tarfile.TarFile(
                 fileobj=cast("IO[bytes]", self._stream),
@@ -176,6 +197,7 @@ def _member(index: int, info: tarfile.TarInfo) -> Member:
         modified=float(info.mtime),
         executable=bool(info.mode & 0o100),
         link=info.linkname,
+        trouble=_trouble(info),
     )
 
 
