@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from colabpanel.panel import Panel
     from colabpanel.services.drive import mount_drive, unmount_drive, use_drive_folder
     from colabpanel.services.memory import Usage, usage
-    from colabpanel.services.staging import Limits, Plan, StagedData, plan, stage
+    from colabpanel.services.staging import Limits, PackedData, Plan, StagedData, pack, plan, stage
 
 __all__ = [
     "ColabPanelError",
     "Limits",
+    "PackedData",
     "Panel",
     "Plan",
     "Progress",
@@ -29,6 +30,7 @@ __all__ = [
     "Usage",
     "__version__",
     "mount_drive",
+    "pack",
     "plan",
     "show",
     "stage",
@@ -42,12 +44,14 @@ __version__ = "0.1.0"
 _HOMES = {
     "ColabPanelError": "errors",
     "Limits": "services.staging",
+    "PackedData": "services.staging",
     "Panel": "panel",
     "Plan": "services.staging",
     "Progress": "jobs",
     "StagedData": "services.staging",
     "Usage": "services.memory",
     "mount_drive": "services.drive",
+    "pack": "services.staging",
     "plan": "services.staging",
     "show": "api",
     "stage": "services.staging",

@@ -1,4 +1,4 @@
-"""The command line: ``colabpanel stage``, ``plan`` and ``serve``.
+"""The command line: ``colabpanel stage``, ``plan``, ``pack`` and ``serve``.
 
 Each command ends with one line: a sentence, or with ``--json`` one JSON object. Exit
 codes: 0 done, 3 partly done, 1 rejected or failed, 2 wrong usage, 130 cancelled.
@@ -21,7 +21,18 @@ from colabpanel import __version__, words
 from colabpanel.errors import ColabPanelError
 from colabpanel.hosts import detect
 from colabpanel.jobs import Job, JobRunner, JobSnapshot, Progress
-from colabpanel.services.staging import History, Overwrite, Plan, StagedData, plan, stage_and_record, summary
+from colabpanel.services.staging import (
+    History,
+    Overwrite,
+    PackedData,
+    Plan,
+    StagedData,
+    pack,
+    pack_summary,
+    plan,
+    stage_and_record,
+    summary,
+)
 
 __all__ = ["main"]
 
@@ -56,13 +67,14 @@ def _parser() -> argparse.ArgumentParser:
     add.set_defaults(run=_stage)
     add = commands.add_parser("plan", parents=[staging], help="tell what stage would do, and write nothing")
     add.set_defaults(run=_plan)
+    _add_pack(commands.add_parser("pack", help="pack the files of a folder into an archive"))
     _add_serve(commands.add_parser("serve", help="serve the panel as a dashboard on this machine"))
     return parser
 
 
 def _staging_options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(add_help=False)
-    options.add_argument("source", metavar="SRC", help="a zip, tar, tar.gz, tar.bz2 or tar.xz archive")
+    options.add_argument("source", metavar="SRC", help="a zip, 7z or tar archive, or a .gz, .bz2, .xz or .zst file")
     options.add_argument("directory", metavar="DST", help="the target folder")
     options.add_argument(
         "--include", action="append", default=[], metavar="PATTERN", help="only such files, as '*.jpg'"
@@ -72,11 +84,21 @@ def _staging_options() -> argparse.ArgumentParser:
     options.add_argument(
         "--overwrite", choices=get_args(Overwrite), default="changed", help="files that are there already"
     )
+    options.add_argument("--workers", type=int, metavar="N", help="how many workers unpack a zip archive")
     options.add_argument(
         "--ask-password", action="store_true", help="ask for the password (or set COLABPANEL_PASSWORD)"
     )
     options.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     return options
+
+
+def _add_pack(pack: argparse.ArgumentParser) -> None:
+    pack.add_argument("directory", metavar="SRC", help="the folder")
+    pack.add_argument("archive", metavar="DST", help="the archive to write, ending in .zip or .tar.zst")
+    pack.add_argument("--shard-size", type=int, metavar="MB", help="several archives, each of so many MB of files")
+    pack.add_argument("--level", type=int, metavar="N", help="how hard to compress; 0 stores")
+    pack.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    pack.set_defaults(run=_pack)
 
 
 def _add_serve(serve: argparse.ArgumentParser) -> None:
@@ -103,6 +125,7 @@ def _chosen(parsed: argparse.Namespace) -> dict[str, Any]:
         "first_per_folder": parsed.first_per_folder,
         "overwrite": parsed.overwrite,
         "password": password,
+        "workers": parsed.workers,
     }
 
 
@@ -126,6 +149,22 @@ def _absolute(path: str) -> str:
     return os.path.abspath(path) if path.strip() else path  # noqa: PTH100
 
 
+def _pack(parsed: argparse.Namespace) -> dict[str, Any]:
+    shard_size = None if parsed.shard_size is None else parsed.shard_size << 20
+    options = {"shard_size": shard_size, "level": parsed.level}
+    packed: PackedData = _run(lambda progress: pack(parsed.directory, parsed.archive, progress=progress, **options))
+    return {
+        "status": packed.status,
+        "message": pack_summary(packed),
+        "files": packed.files,
+        "bytes": packed.size,
+        "packed": packed.packed,
+        "archives": [str(path) for path in packed.archives],
+        "reused": packed.reused,
+        "skipped": [list(pair) for pair in packed.skipped],
+    }
+
+
 def _plan(parsed: argparse.Namespace) -> dict[str, Any]:
     found: Plan = _run(lambda progress: plan(parsed.source, parsed.directory, progress=progress, **_chosen(parsed)))
     facts = {**asdict(found), "source": str(found.source), "directory": str(found.directory)}
@@ -133,7 +172,10 @@ def _plan(parsed: argparse.Namespace) -> dict[str, Any]:
         return {**facts, "status": "rejected", "message": found.problem, "hint": found.hint}
     files = "an unknown number of files" if found.files is None else words.plural(found.files, "file")
     size = "" if found.size is None else f", {words.size(found.size)}"
-    return {**facts, "status": "ok", "message": f"{files}{size} would be unpacked into {found.directory}."}
+    if found.reusable:
+        return {**facts, "status": "ok", "message": f"{found.source.name} is in {found.directory} already, whole."}
+    time = "" if found.seconds is None else f" in about {words.duration(found.seconds)}"
+    return {**facts, "status": "ok", "message": f"{files}{size} would be unpacked into {found.directory}{time}."}
 
 
 def _serve(parsed: argparse.Namespace) -> dict[str, Any]:

@@ -39,6 +39,8 @@ _BOOT = (
 _BEAT = 0.1
 _LOOK = 0.25
 _GRACE = 3.0
+_SWITCH = 0.001
+"""Seconds a thread keeps the interpreter while others wait: readers and packers must not wait long for it."""
 
 
 class ChildFailedError(Exception):
@@ -243,6 +245,7 @@ class _ChildProgress(Progress):
 
 def serve_one_call() -> None:
     """Be the child: answer one request from standard input."""
+    sys.setswitchinterval(_SWITCH)
     progress = _ChildProgress(sys.stdout)
     request = json.loads(sys.stdin.readline())
     ended = threading.Event()

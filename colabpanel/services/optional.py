@@ -12,7 +12,7 @@ from colabpanel.errors import MissingLibraryError
 
 __all__ = ["CHILD_LIBRARIES", "folders_of", "optional"]
 
-CHILD_LIBRARIES = ("isal", "backports.zstd", "py7zr", "Cryptodome")
+CHILD_LIBRARIES = ("isal", "deflate", "backports.zstd", "py7zr", "Cryptodome")
 """What the processes that read archives may import beyond the standard library."""
 
 _IN_PYTHON = {"backports.zstd": "compression.zstd"}

@@ -12,7 +12,7 @@ from colabpanel.errors import ColabPanelError, OutsideRootError, PathError, Stor
 from colabpanel.jobs import Progress
 from colabpanel.services.isolated import call_isolated
 
-__all__ = ["Entry", "Listing", "enter_folder", "list_folder", "resolve_inside"]
+__all__ = ["Entry", "Listing", "anchored", "enter_folder", "list_folder", "resolve_inside"]
 
 _LIST_DEADLINE = 5.0
 _MOST_SEEN = 500_000
@@ -184,3 +184,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+def anchored(path: str | Path, root: str | Path | None) -> str:
+    """Return a path that means the same in the child; one below a root counts from there."""
+    text = os.fspath(path)
+    if root is not None or not text.strip():
+        return text
+    return os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 - Path.expanduser raises for ~x

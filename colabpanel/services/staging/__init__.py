@@ -8,8 +8,9 @@ moves the finished tree to the target.
 
 from __future__ import annotations
 
-from colabpanel.services.staging.history import History, HistoryEntry, stage_and_record, summary
-from colabpanel.services.staging.models import Limits, Overwrite, Plan, Skipped, StagedData
+from colabpanel.services.staging.history import History, HistoryEntry, pack_summary, stage_and_record, summary
+from colabpanel.services.staging.models import Limits, Overwrite, PackedData, Plan, Skipped, StagedData
+from colabpanel.services.staging.packing.service import pack
 from colabpanel.services.staging.service import discard, plan, stage
 
 __all__ = [
@@ -17,10 +18,13 @@ __all__ = [
     "HistoryEntry",
     "Limits",
     "Overwrite",
+    "PackedData",
     "Plan",
     "Skipped",
     "StagedData",
     "discard",
+    "pack",
+    "pack_summary",
     "plan",
     "stage",
     "stage_and_record",

@@ -15,10 +15,10 @@ from colabpanel import words
 from colabpanel.errors import ColabPanelError
 from colabpanel.jobs import Progress
 from colabpanel.services.files import write_atomic
-from colabpanel.services.staging.models import StagedData
+from colabpanel.services.staging.models import PackedData, StagedData
 from colabpanel.services.staging.service import stage
 
-__all__ = ["History", "HistoryEntry", "stage_and_record", "summary"]
+__all__ = ["History", "HistoryEntry", "pack_summary", "stage_and_record", "summary"]
 
 _LOG = logging.getLogger("colabpanel")
 _FILE = "stagings.json"
@@ -145,8 +145,25 @@ def stage_and_record(
     return staged
 
 
+def pack_summary(packed: PackedData) -> str:
+    """Say what became of a packing in one sentence."""
+    where = packed.archives[0] if len(packed.archives) == 1 else words.plural(len(packed.archives), "archive")
+    text = (
+        f"Packed {words.plural(packed.files, 'file')}, {words.size(packed.size)}, into {where}, "
+        f"{words.size(packed.packed)}, in {words.duration(packed.seconds)}"
+    )
+    if packed.reused:
+        text += f"; {words.count(packed.reused)} of them were taken over unchanged"
+    if packed.skipped:
+        text += f"; {words.plural(len(packed.skipped), 'entry was', 'entries were')} left out"
+    return text + "."
+
+
 def summary(staged: StagedData) -> str:
     """Say what became of a staging in one sentence."""
+    if staged.reused:
+        files = words.plural(staged.files, "file")
+        return f"All {files}, {words.size(staged.size)}, are in {staged.directory} already; nothing was unpacked."
     text = (
         f"Unpacked {words.plural(staged.files, 'file')}, {words.size(staged.size)}, "
         f"in {words.duration(staged.seconds)} into {staged.directory}"

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict
 
-__all__ = ["Limits", "Options", "Overwrite", "Plan", "Request", "Skipped", "StagedData"]
+__all__ = ["Limits", "Options", "Overwrite", "PackedData", "Plan", "Request", "Skipped", "StagedData"]
 
 Overwrite = Literal["never", "changed", "always"]
 
@@ -64,6 +64,31 @@ class StagedData:
     size: int
     kept: int
     reused: bool
+    skipped: tuple[Skipped, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PackedData:
+    """What became of a packing.
+
+    Attributes:
+        status: ``ok``, or ``partial`` when files were left out.
+        archives: The archives, in order.
+        files: Files that are in them.
+        size: Bytes of the files.
+        packed: Bytes of the archives.
+        reused: Files whose packed bytes were taken over from an earlier packing.
+        skipped: What was left out, each with its reason.
+        seconds: How long it took.
+    """
+
+    status: Literal["ok", "partial"]
+    archives: tuple[Path, ...]
+    files: int
+    size: int
+    packed: int
+    reused: int
     skipped: tuple[Skipped, ...]
     seconds: float
 

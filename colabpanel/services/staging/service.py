@@ -12,6 +12,7 @@ from colabpanel.errors import InputError, JobCancelledError
 from colabpanel.hosts import state_dir
 from colabpanel.jobs import Progress
 from colabpanel.services.isolated import call_isolated
+from colabpanel.services.paths import anchored
 from colabpanel.services.staging.models import Limits, Options, Overwrite, Plan, Request, Skipped, StagedData
 
 if TYPE_CHECKING:
@@ -146,8 +147,8 @@ def _request(source: str | Path, directory: str | Path, **options: Unpack[Option
             raise InputError(f"{name} must be a whole number of at least 1.")
     root = options.get("root")
     return Request(
-        source=_anchored(source, root),
-        directory=_anchored(directory, root),
+        source=anchored(source, root),
+        directory=anchored(directory, root),
         root=None if root is None else os.fspath(root),
         include=tuple(options.get("include", ())),
         exclude=tuple(options.get("exclude", ())),
@@ -159,11 +160,3 @@ def _request(source: str | Path, directory: str | Path, **options: Unpack[Option
         workers=options.get("workers"),
         state_dir=os.fspath(state_dir()),
     )
-
-
-def _anchored(path: str | Path, root: str | Path | None) -> str:
-    """Return a path that means the same in the child; one below a root counts from there."""
-    text = os.fspath(path)
-    if root is not None or not text.strip():
-        return text
-    return os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 - Path.expanduser raises for ~x

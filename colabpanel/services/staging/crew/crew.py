@@ -13,7 +13,7 @@ from colabpanel.services.staging.crew.process import ProcessWorker
 from colabpanel.services.staging.crew.thread import ThreadWorker
 from colabpanel.services.staging.crew.unpacker import Skips, Task
 
-__all__ = ["Event", "Mode", "choose", "work"]
+__all__ = ["Event", "Mode", "choose", "processors", "work"]
 
 Mode = Literal["threads", "processes"]
 
@@ -56,13 +56,14 @@ def choose(files: int, size: int, workers: int | None) -> tuple[Mode, int]:
         size: Their bytes.
         workers: How many workers the user wants; None leaves it to the processors.
     """
-    number = workers or min(_processors(), _MOST_WORKERS)
+    number = workers or min(processors(), _MOST_WORKERS)
     if files <= _FEW_FILES and size <= _FEW_BYTES:
         number = 1
     return ("processes" if files >= _MANY_FILES and number > 1 else "threads"), number
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -46,7 +46,14 @@ _WRONG_SUM = "it is damaged: its checksum does not match"
 
 
 class Task(NamedTuple):
-    """What a worker needs to know beforehand; it crosses to a process as a plain tuple."""
+    """What a worker needs to know beforehand; it crosses to a process as a plain tuple.
+
+    Attributes:
+        source: The archive.
+        files: The folder to unpack into; an empty one verifies the members and writes nothing.
+        password: For encrypted members.
+        readers: Reads under way at once.
+    """
 
     source: str
     files: str
@@ -68,7 +75,7 @@ class Unpacker:
     def __init__(self, task: Task, report: Callable[[int], None]) -> None:
         self._source = LocalSource(Path(task.source))
         self._ahead = ReadAhead(self._source, threads=task.readers)
-        self._tree = Tree(Path(task.files))
+        self._tree = Tree(Path(task.files)) if task.files else None
         self._password, self._report = task.password, report
         self._lost = 0
 
@@ -137,7 +144,7 @@ class Unpacker:
         return skips
 
     def _unpack_small(self, job: Job, view: memoryview, base: int) -> None:
-        _, place, executable, modified, entry = job
+        entry = job[4]
         offset, method, flags, crc, packed, size = entry[:6]
         at = offset - base
         if view[at : at + 4] != _LOCAL_HEADER:
@@ -158,14 +165,8 @@ class Unpacker:
             crc = fast_zlib.crc32(found)
         if fast_zlib.crc32(found) != crc:
             raise MemberError(_WRONG_SUM)
-        handle = self._tree.create(place, executable=executable)
-        try:
-            written = os.write(handle, found)
-            while written < size:
-                written += os.write(handle, found[written:])
-            self._set_time(handle, place, modified)
-        finally:
-            os.close(handle)
+        if self._tree is not None:
+            _write_small(self._tree, job, found, size)
 
     def _decoded(self, entry: Entry, pieces: Any) -> Iterator[Any]:
         counts = True
@@ -176,14 +177,19 @@ class Unpacker:
 
     def _unpack_large(self, job: Job) -> None:
         place, entry = job[1], Entry(*job[4])
+        chunks = self._decoded(entry, self._pieces(entry))
+        if self._tree is None:
+            for chunk in chunks:
+                self._report(len(chunk))
+            return
         handle = self._tree.create(place, executable=job[2])
         try:
-            for chunk in self._decoded(entry, self._pieces(entry)):
+            for chunk in chunks:
                 view = memoryview(chunk)
                 while view:
                     view = view[os.write(handle, view) :]
                 self._report(len(chunk))
-            self._set_time(handle, place, job[3])
+            _set_time(self._tree, handle, place, job[3])
         except BaseException:
             self._tree.remove(place)
             raise
@@ -210,19 +216,33 @@ class Unpacker:
             yield view
             self._ahead.release(reading)
 
-    def _set_time(self, handle: int, place: tuple[str, ...], modified: float | None) -> None:
-        if modified is None:
-            return
-        try:
-            os.utime(handle if _UTIME_BY_HANDLE else self._tree.path(place), (modified, modified))
-        except (OSError, OverflowError, ValueError):
-            return
-
     def close(self) -> None:
         """Let go of files and threads."""
-        self._tree.close()
+        if self._tree is not None:
+            self._tree.close()
         self._ahead.close()
         self._source.close()
+
+
+def _write_small(tree: Tree, job: Job, found: Any, size: int) -> None:
+    _, place, executable, modified, _ = job
+    handle = tree.create(place, executable=executable)
+    try:
+        written = os.write(handle, found)
+        while written < size:
+            written += os.write(handle, found[written:])
+        _set_time(tree, handle, place, modified)
+    finally:
+        os.close(handle)
+
+
+def _set_time(tree: Tree, handle: int, place: tuple[str, ...], modified: float | None) -> None:
+    if modified is None:
+        return
+    try:
+        os.utime(handle if _UTIME_BY_HANDLE else tree.path(place), (modified, modified))
+    except (OSError, OverflowError, ValueError):
+        return
 
 
 _UTIME_BY_HANDLE = os.utime in os.supports_fd

@@ -27,6 +27,7 @@ from colabpanel.words import count
 __all__ = ["ZipReader"]
 
 _LOCAL_HEADER = 30
+_PIECE = 1 << 20
 _PER_MEMBER = 1024
 _LATER = "a later member has the same name"
 
@@ -111,6 +112,14 @@ class ZipReader:
     def end_of(self, index: int) -> int:
         """Return where the bytes of a member end at the latest: the next one begins there."""
         return self._ends[index]
+
+    def pieces(self, entry: Entry) -> Iterator[bytes]:
+        """Yield a member's bytes as they stand in the archive."""
+        head = self.source.read(entry.offset, entry.offset + _LOCAL_HEADER)
+        name, extra = int.from_bytes(head[26:28], "little"), int.from_bytes(head[28:30], "little")
+        start = entry.offset + _LOCAL_HEADER + name + extra
+        for begin in range(start, start + entry.packed, _PIECE):
+            yield self.source.read(begin, min(begin + _PIECE, start + entry.packed))
 
     def smallest_encrypted(self, most: int) -> Entry | None:
         """Return the smallest encrypted member that can be decoded, if it has at most so many bytes."""

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from colabpanel.errors import ColabPanelError, PasswordError
-from colabpanel.services.sources import LocalSource
 from colabpanel.services.staging.archive import MemberError
 from colabpanel.services.staging.zips.decode import DAMAGED, checked, method_of, unpacked
-from colabpanel.services.staging.zips.entries import Entry
 from colabpanel.services.staging.zips.locks import crc_counts, decrypted, wrong_password
 from colabpanel.services.staging.zips.reader import ZipReader
 
 __all__ = ["insist_on_password"]
 
 _TRIAL = 64 << 20
-_PIECE = 1 << 20
 
 
 def insist_on_password(reader: ZipReader, password: str | None) -> None:
@@ -35,7 +30,7 @@ def insist_on_password(reader: ZipReader, password: str | None) -> None:
     if entry is None:
         return
     try:
-        pieces = decrypted(entry, password, _pieces(reader.source, entry))
+        pieces = decrypted(entry, password, reader.pieces(entry))
         for _ in checked(unpacked(method_of(entry), pieces), entry, crc_counts=crc_counts(entry)):
             pass
     except ColabPanelError:
@@ -44,10 +39,3 @@ def insist_on_password(reader: ZipReader, password: str | None) -> None:
         raise wrong_password() from None
     except DAMAGED:
         raise wrong_password() from None
-
-
-def _pieces(source: LocalSource, entry: Entry) -> Iterator[bytes]:
-    head = source.read(entry.offset, entry.offset + 30)
-    start = entry.offset + 30 + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
-    for begin in range(start, start + entry.packed, _PIECE):
-        yield source.read(begin, min(begin + _PIECE, start + entry.packed))

@@ -1,0 +1,166 @@
+"""What runs in the child process: packing from a request to a JSON result."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from colabpanel.errors import InputError, PathError, SpaceError
+from colabpanel.jobs import Progress
+from colabpanel.services.files import existing_parent, free_bytes, sync_folder
+from colabpanel.services.paths import resolve_inside
+from colabpanel.services.staging.ground import disk_errors_in_words, real_root
+from colabpanel.services.staging.models import Skipped
+from colabpanel.services.staging.names import safe_parts
+from colabpanel.services.staging.packing.compress import DEFAULT_LEVEL
+from colabpanel.services.staging.packing.shards import Index, Shard, spread
+from colabpanel.services.staging.packing.tar_pack import verify_tar, write_tar
+from colabpanel.services.staging.packing.walk import FoundFile, files_below
+from colabpanel.services.staging.packing.zip_pack import Earlier, ZipPacking, verify_zip
+
+__all__ = ["pack_here"]
+
+
+@disk_errors_in_words()
+def pack_here(
+    directory: str,
+    archive: str,
+    *,
+    shard_size: int | None,
+    level: int | None,
+    workers: int,
+    root: str | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Pack in this process; see `colabpanel.pack` for the meaning of it."""
+    top = real_root(root)
+    folder, target = resolve_inside(top, directory), resolve_inside(top, archive)
+    _insist_on_places(folder, target)
+    progress.start(None, "Looking at the files")
+    packing = _Packing(folder, target, level, workers, progress)
+    index = Index(target)
+    earlier = {path for path, _ in index.read()}
+    ours = {target, index.path, _beside(target), *earlier}
+    files = [file for file in files_below(folder, ours, packing.skipped) if packing.takes(file)]
+    if not files:
+        raise InputError(f"{folder} holds no files to pack.", hint="Choose another folder.")
+    shards = spread(files, index, shard_size) if shard_size else [Shard(target, files, is_current=False)]
+    progress.start(sum(file.size for shard in shards if not shard.is_current for file in shard.files), "Packing")
+    done = [packing.write(shard) for shard in shards]
+    if shard_size:
+        index.write(done)
+        for path in earlier - {shard.path for shard in done}:
+            path.unlink(missing_ok=True)
+    return packing.result(done)
+
+
+def _insist_on_places(folder: Path, target: Path) -> None:
+    if not folder.is_dir():
+        raise PathError(f"{folder} is no folder.", hint="Choose the folder whose files are to be packed.")
+    if not target.name.lower().endswith((".zip", ".tar.zst")):
+        raise InputError(
+            f"{target.name} names no archive that can be packed.", hint="Let its name end in .zip or .tar.zst."
+        )
+    if target.is_dir():
+        raise PathError(f"{target} is a folder.", hint="Name the archive that shall be written.")
+    if not os.access(existing_parent(target.parent), os.W_OK):
+        raise PathError(f"You may not write to {target.parent}.", hint="Choose a folder that you own.")
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
+
+
+@dataclass
+class _Packing:
+    folder: Path
+    target: Path
+    level: int | None
+    workers: int
+    progress: Progress
+    skipped: list[Skipped] = field(default_factory=list)
+    reused: int = 0
+
+    def takes(self, file: FoundFile) -> bool:
+        """Whether a file's name would come back from the archive as it is; one that would not is noted."""
+        self.progress.advance(0)
+        reason = safe_parts(file.name)
+        if "\\" in file.name and not self._is_tar(self.target):
+            reason = "its name holds a backslash, which stands for a folder in a zip archive"
+        if isinstance(reason, str):
+            self.skipped.append(Skipped(file.name, reason))
+        return not isinstance(reason, str)
+
+    def write(self, shard: Shard) -> Shard:
+        """Write one archive beside its place, verify it, and put it there; one that is current stays."""
+        if shard.is_current:
+            self.reused += len(shard.files)
+            return shard
+        free, needed = free_bytes(shard.path), sum(file.size for file in shard.files) // 50
+        if needed > free:
+            raise SpaceError(
+                f"There is no room for {shard.path.name}.", hint="Free some space, or choose another disk."
+            )
+        shard.path.parent.mkdir(parents=True, exist_ok=True)
+        beside = _beside(shard.path)
+        try:
+            with beside.open("wb") as stream:
+                kept = self._fill(stream, shard)
+                stream.flush()
+                os.fsync(stream.fileno())
+            self._verify(beside, len(kept))
+            beside.replace(shard.path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                beside.unlink()
+            raise
+        sync_folder(shard.path.parent)
+        return shard._replace(files=kept)
+
+    def _fill(self, stream: IO[bytes], shard: Shard) -> list[FoundFile]:
+        kept = []
+        for file, error in self._written(stream, shard):
+            if error is None:
+                kept.append(file)
+            else:
+                self.skipped.append(Skipped(file.name, f"it cannot be read: {os.strerror(error.errno or 0)}"))
+        return kept
+
+    def _written(self, stream: IO[bytes], shard: Shard) -> Iterator[tuple[FoundFile, OSError | None]]:
+        if self._is_tar(shard.path):
+            yield from write_tar(
+                stream, self.folder, shard.files, level=self.level, workers=self.workers, progress=self.progress
+            )
+            return
+        with closing(Earlier(shard.path)) as earlier:
+            self.reused += sum(earlier.has(file) for file in shard.files)
+            level = DEFAULT_LEVEL if self.level is None else self.level
+            packing = ZipPacking(self.folder, level, self.workers, self.progress)
+            yield from packing.write(stream, shard.files, earlier)
+
+    def _is_tar(self, path: Path) -> bool:
+        return path.name.removesuffix(".part").lower().endswith(".tar.zst")
+
+    def _verify(self, beside: Path, expected: int) -> None:
+        if self._is_tar(beside):
+            verify_tar(beside, expected, self.progress)
+        else:
+            verify_zip(beside, expected, self.workers, self.progress)
+
+    def result(self, shards: list[Shard]) -> dict[str, Any]:
+        """Return the outcome."""
+        files = [file for shard in shards for file in shard.files]
+        return {
+            "status": "partial" if self.skipped else "ok",
+            "archives": [str(shard.path) for shard in shards],
+            "files": len(files),
+            "size": sum(file.size for file in files),
+            "packed": sum(shard.path.stat().st_size for shard in shards),
+            "reused": self.reused,
+            "skipped": self.skipped,
+        }

@@ -1,0 +1,97 @@
+"""Spreading files over shards of a chosen size, and the index that tells which holds what.
+
+Files stay in the shard they were put into, so that a later packing rewrites only the
+shards whose files have changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from colabpanel.services.files import write_atomic
+from colabpanel.services.staging.packing.walk import FoundFile
+
+__all__ = ["Index", "Shard", "spread"]
+
+_VERSION = 1
+
+
+class Shard(NamedTuple):
+    """One archive of several.
+
+    Attributes:
+        path: Where it is, or will be.
+        files: The files it shall hold.
+        is_current: Whether it holds just these already.
+    """
+
+    path: Path
+    files: list[FoundFile]
+    is_current: bool
+
+
+class Index:
+    """Which shard holds which file, kept beside the shards as ``NAME.index.json``.
+
+    Args:
+        archive: The path that names the shards: ``data.zip`` for ``data-00001.zip`` and so on.
+    """
+
+    def __init__(self, archive: Path) -> None:
+        name = archive.name
+        self._suffix = next((end for end in (".tar.zst", ".zip") if name.lower().endswith(end)), archive.suffix)
+        self._stem = name[: len(name) - len(self._suffix)]
+        self._folder = archive.parent
+        self.path = self._folder / f"{self._stem}.index.json"
+
+    def shard_path(self, number: int) -> Path:
+        """Return the path of a shard, numbered from 1."""
+        return self._folder / f"{self._stem}-{number:05}{self._suffix}"
+
+    def read(self) -> list[tuple[Path, set[FoundFile]]]:
+        """Return what an earlier packing noted; nothing where there is none, or it makes no sense."""
+        try:
+            found: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
+            if found["version"] != _VERSION:
+                return []
+            return [
+                (self._folder / Path(row["name"]).name, {FoundFile(*file) for file in row["files"]})
+                for row in found["shards"]
+            ]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+
+    def write(self, shards: Sequence[Shard]) -> None:
+        """Replace the index."""
+        rows = [
+            {"name": shard.path.name, "bytes": shard.path.stat().st_size, "files": [list(file) for file in shard.files]}
+            for shard in shards
+        ]
+        write_atomic(self.path, json.dumps({"version": _VERSION, "shards": rows}).encode())
+
+
+def spread(files: Sequence[FoundFile], index: Index, shard_size: int) -> list[Shard]:
+    """Return the shards of a packing: those that were there, as far as they have files, and new ones."""
+    by_name = {file.name: file for file in files}
+    shards, taken, number = [], set[str](), 0
+    for path, earlier in index.read():
+        number += 1
+        kept = [by_name[old.name] for old in sorted(earlier) if old.name in by_name and old.name not in taken]
+        taken.update(file.name for file in kept)
+        if kept:
+            shards.append(Shard(path, kept, is_current=set(kept) == earlier and path.is_file()))
+    group: list[FoundFile] = []
+    size = 0
+    for file in (file for file in files if file.name not in taken):
+        if group and size + file.size > shard_size:
+            number += 1
+            shards.append(Shard(index.shard_path(number), group, is_current=False))
+            group, size = [], 0
+        group.append(file)
+        size += file.size
+    if group:
+        shards.append(Shard(index.shard_path(number + 1), group, is_current=False))
+    return shards

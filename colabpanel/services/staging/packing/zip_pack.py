@@ -1,0 +1,153 @@
+"""Writing one zip archive of files, taking over what an earlier one holds of them, and verifying it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from colabpanel.errors import ColabPanelError, StorageError
+from colabpanel.jobs import Progress
+from colabpanel.services.sources import LocalSource
+from colabpanel.services.staging.archive import Kind
+from colabpanel.services.staging.crew.batches import Job, cut
+from colabpanel.services.staging.crew.crew import Event, work
+from colabpanel.services.staging.crew.unpacker import Task
+from colabpanel.services.staging.models import Limits
+from colabpanel.services.staging.packing.compress import LARGE, batches, compressed, pieces
+from colabpanel.services.staging.packing.walk import FoundFile
+from colabpanel.services.staging.packing.zip_writer import PackedMember, ZipWriter
+from colabpanel.services.staging.zips.entries import ENCRYPTED, Entry
+from colabpanel.services.staging.zips.reader import ZipReader
+
+__all__ = ["Earlier", "ZipPacking", "verify_zip"]
+
+_READERS = 2
+_NO_LIMITS = Limits(members=100_000_000, ratio=None)
+
+
+class Earlier:
+    """An archive that was packed before, for what has not changed since.
+
+    Args:
+        path: Where it would be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._entries: dict[tuple[str, int, int], Entry] = {}
+        self._source: LocalSource | None = None
+        try:
+            self._source = LocalSource(path)
+            self._reader = ZipReader(self._source, _NO_LIMITS)
+        except ColabPanelError:  # there is none, or it is no zip: then all is packed anew
+            return
+        for member in self._reader.members():
+            if member.kind is Kind.FILE and not member.trouble and not member.origin.flags & ENCRYPTED:
+                self._entries[member.name, member.size, int(member.modified or -1)] = member.origin
+
+    def take(self, file: FoundFile) -> PackedMember | None:
+        """Return a file's packed bytes, if it has kept its size and time since."""
+        entry = self._entries.get((file.name, file.size, file.modified))
+        if entry is None or entry.packed >= LARGE:
+            return None
+        data = b"".join(self._reader.pieces(entry))
+        return PackedMember(file.name, entry.method, entry.crc, entry.size, data, file.modified, file.mode)
+
+    def has(self, file: FoundFile) -> bool:
+        """Whether `take` would find a file."""
+        entry = self._entries.get((file.name, file.size, file.modified))
+        return entry is not None and entry.packed < LARGE
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._source is not None:
+            self._source.close()
+
+
+@dataclass(frozen=True)
+class ZipPacking:
+    """How the files of a folder go into a zip archive.
+
+    Attributes:
+        folder: The folder.
+        level: How hard to compress.
+        workers: How many threads do.
+        progress: Is told the bytes done, and may cancel.
+    """
+
+    folder: Path
+    level: int
+    workers: int
+    progress: Progress
+
+    def write(
+        self, stream: IO[bytes], files: Sequence[FoundFile], earlier: Earlier
+    ) -> Iterator[tuple[FoundFile, OSError | None]]:
+        """Write an archive; yields each file as it is done, with the error that left it out.
+
+        Those that an earlier archive holds come last.
+        """
+        writer = ZipWriter(stream)
+        fresh = [file for file in files if not earlier.has(file)]
+        for file, packed in compressed(self.folder, batches(fresh), self.level, self.workers):
+            yield file, packed if isinstance(packed, OSError) else self._add(writer, file, packed)
+        for file in files:
+            taken = earlier.take(file)
+            if taken is not None:
+                writer.add(taken)
+                self.progress.advance(file.size)
+                yield file, None
+        writer.close()
+
+    def _add(self, writer: ZipWriter, file: FoundFile, packed: PackedMember | None) -> OSError | None:
+        if packed is not None:
+            writer.add(packed)
+            self.progress.advance(file.size)
+            return None
+        try:
+            method, parts = pieces(self.folder, file, self.level)
+        except OSError as error:
+            return error
+        member = PackedMember(file.name, method, 0, 0, b"", file.modified, file.mode)
+        writer.add_large(member, _told(parts, self.progress))
+        return None
+
+
+def _told(parts: Iterable[tuple[bytes, int, int]], progress: Progress) -> Iterator[tuple[bytes, int, int]]:
+    before = 0
+    for data, size, crc in parts:
+        progress.advance(size - before)
+        before = size
+        yield data, size, crc
+
+
+def verify_zip(path: Path, expected: int, workers: int, progress: Progress) -> None:
+    """Read an archive back and check every member, as staging would.
+
+    Raises:
+        StorageError: The disk did not keep what was written.
+    """
+    with closing(LocalSource(path)) as source:
+        reader = ZipReader(source, _NO_LIMITS)
+        wrong = sum(len(event.skips) for event in _read_back(reader, workers, progress))
+        if wrong or len(reader) != expected:
+            raise StorageError(
+                f"{path.name} does not read back as it was written.", hint="Check the disk, and pack again."
+            )
+
+
+def _read_back(reader: ZipReader, workers: int, progress: Progress) -> Iterator[Event]:
+    progress.start(reader.size, "Verifying")
+    jobs = (
+        (Job(member.number, (member.name,), False, None, member.origin), reader.end_of(member.number))
+        for member in reader.members()
+    )
+    for event in work(cut(jobs), Task(str(reader.source.path), "", None, _READERS), "threads", workers):
+        written = sum(job.entry.size for job in event.batch.jobs) if event.batch and not event.batch.is_large else 0
+        progress.advance(event.written + written)
+        yield event
