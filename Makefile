@@ -5,6 +5,8 @@ NEWEST := .venv/bin
 COLAB := .venv-colab/bin
 PYTEST := -m pytest -q
 UNIT := tests --ignore tests/browser --ignore tests/kernel -m "not slow and not gpu"
+# Hundreds of odd archives, a child process each: they run without coverage, which would triple their time.
+ODD := $(addprefix tests/services/staging/test_,hostile.py hostile_zips.py hostile_tars.py fine_archives.py differential.py faults.py)
 # What jupyter_client and ipykernel leave open or deprecated is theirs.
 KERNEL := tests/kernel -W ignore::ResourceWarning -W ignore::DeprecationWarning -W ignore::RuntimeWarning \
 	-W ignore::pytest.PytestUnraisableExceptionWarning
@@ -35,7 +37,8 @@ check: .venv/ready .venv-colab/ready
 
 unit: .venv/ready
 	rm -rf build/coverage && mkdir -p build/coverage
-	$(NEWEST)/coverage run $(PYTEST) $(UNIT)
+	$(NEWEST)/coverage run $(PYTEST) $(UNIT) $(addprefix --ignore ,$(ODD))
+	$(NEWEST)/python $(PYTEST) $(ODD) -m "not slow"
 	$(NEWEST)/python $(PYTEST) $(KERNEL)
 	$(NEWEST)/coverage combine -q
 	$(NEWEST)/coverage report --skip-covered --include "colabpanel/services/*,colabpanel/jobs.py,colabpanel/errors.py" --fail-under 95
@@ -54,7 +57,7 @@ test-long: .venv/ready .venv-colab/ready chromium
 
 # make bench ONLY=panel
 bench: .venv/ready
-	@for file in benchmarks/$(or $(ONLY),[a-z]*).py; do $(NEWEST)/python $$file || exit 1; done
+	@for name in $(or $(ONLY),panel staging); do PYTHONPATH=. $(NEWEST)/python benchmarks/$$name.py || exit 1; done
 
 .venv/ready: pyproject.toml constraints/newest.txt
 	$(PYTHON) -m venv .venv
@@ -65,8 +68,8 @@ bench: .venv/ready
 .venv-colab/ready: pyproject.toml constraints/colab.txt
 	$(PYTHON) -m venv .venv-colab
 	grep -v '^widgetsnbextension' constraints/colab.txt > .venv-colab/constraints.txt
-	$(COLAB)/pip install -q -c .venv-colab/constraints.txt -e . ipython jupyter_server "notebook<7" nbclient nbformat \
-		"widgetsnbextension==3.6.6" hypothesis pytest pytest-randomly
+	$(COLAB)/pip install -q -c .venv-colab/constraints.txt -e ".[archives]" ipython jupyter_server "notebook<7" nbclient nbformat \
+		"widgetsnbextension==3.6.6" hypothesis mfusepy pytest pytest-randomly
 	touch $@
 
 .venv-run/ready: pyproject.toml

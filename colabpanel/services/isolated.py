@@ -30,7 +30,7 @@ from colabpanel.errors import ColabPanelError, JobCancelledError, StorageError
 from colabpanel.jobs import Progress
 from colabpanel.services.optional import CHILD_LIBRARIES, folders_of
 
-__all__ = ["ChildFailedError", "call_isolated"]
+__all__ = ["ChildFailedError", "bury", "call_isolated"]
 
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 _BOOT = (
@@ -116,8 +116,15 @@ def _stop(child: subprocess.Popen[str]) -> None:
     try:
         child.wait(_GRACE)
     except subprocess.TimeoutExpired:
-        child.kill()
-        # One that waits for a hung disk dies when the disk answers; it is taken leave of then.
+        bury(child)
+
+
+def bury(child: subprocess.Popen[Any]) -> None:
+    """Kill a process; one that waits for a hung disk dies when the disk answers, and is waited for by a thread."""
+    child.kill()
+    try:
+        child.wait(_LOOK)
+    except subprocess.TimeoutExpired:
         threading.Thread(target=child.wait, name="colabpanel-undertaker", daemon=True).start()
 
 

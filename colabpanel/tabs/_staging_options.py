@@ -29,7 +29,7 @@ class StagingOptions(ipywidgets.VBox):
         self.first = _text("Sample", "Only the first so many files of each folder")
         self.overwrite = ipywidgets.Dropdown(description="Existing", options=_OVERWRITE)
         self._password = ipywidgets.Password(
-            description="Password", placeholder="Of an encrypted zip", continuous_update=False
+            description="Password", placeholder="Of an encrypted archive", continuous_update=False
         )
         self._fields = [self.include, self.exclude, self.first, self.overwrite, self._password]
         self._box = ipywidgets.VBox(self._fields)

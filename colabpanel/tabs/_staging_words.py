@@ -34,7 +34,13 @@ def plan_facts(plan: Plan) -> str:
         "Unpacked": unknown if plan.size is None else words.size(plan.size),
         "Free on the target's disk": words.size(plan.free),
     }
-    if plan.target_used:
+    if plan.cache:
+        facts["Kept by Drive while it reads"] = words.size(plan.cache)
+    if plan.seconds is not None and not plan.reusable:
+        facts["Time"] = f"about {words.duration(plan.seconds)}"
+    if plan.reusable:
+        facts["Staged before"] = "all of it is still there; nothing needs to be unpacked"
+    elif plan.target_used:
         facts["There already"] = "not known" if plan.existing is None else words.plural(plan.existing, "file")
     if plan.resumable:
         facts["Earlier attempt"] = "goes on where it stopped"

@@ -20,6 +20,7 @@ from colabpanel.services.staging import (
     summary,
 )
 from colabpanel.tabs._base import Tab, card, error_message
+from colabpanel.tabs._pack_card import PackCard
 from colabpanel.tabs._staging_options import StagingOptions
 from colabpanel.tabs._staging_words import code_for, plan_facts, recent_row, skipped_list
 from colabpanel.widgets.basics import button, sendable, styled
@@ -32,7 +33,7 @@ __all__ = ["StagingTab"]
 _LOOK_AT_OTHERS = 5.0  # seconds: stagings of other pages and of the command line
 _SETTLED_AFTER = 2  # looks of the refresher, four a second
 _TARGET_HINT = "A folder on fast local disk"
-_ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz", ".tar", ".zip", ".jar")
+_ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tgz", ".tbz2", ".txz", ".tar", ".zip", ".jar", ".7z")
 
 
 class StagingTab(Tab):
@@ -45,7 +46,8 @@ class StagingTab(Tab):
         self._some_running = False
         self._suggested = ""
         self._resumable: dict[str, HistoryEntry] = {}
-        cards = [self._form(), self._recent()]
+        self.packing = PackCard(self)
+        cards = [self._form(), self._recent(), self.packing.widget]
         self._watch()
         self.context.refresher.every(_LOOK_AT_OTHERS, self._refresh_running)
         self._show_code()

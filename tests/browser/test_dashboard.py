@@ -64,6 +64,26 @@ def test_staging_at_both_widths_is_fine_for_everybody(
     assert not page.evaluate(HACKED)
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_folder_is_packed_by_clicking(dashboard: tuple[Server, str], page: Page, shots: Shots, width: int) -> None:
+    server, theme = dashboard
+    page.set_viewport_size({"width": width, "height": 2400})
+    folder = server.root / f"pictures-{width}"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{EVIL}.txt").write_bytes(b"evil " * 1000)
+    panel = _open(page, server)
+    panel.open_tab("Data staging")
+    panel.fill("Files in", folder.name)
+    expect(panel.root.get_by_label("Archive", exact=True)).to_have_attribute("placeholder", f"{folder.name}.zip")
+    panel.button("Pack").click()
+    panel.says("Packed 1 file, 4.9 KB")
+    assert (server.root / f"{folder.name}.zip").exists()
+    assert grave_violations(page, ".colabpanel") == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shots.save(page, f"dashboard-{theme}-{width}-packed")
+    assert not page.evaluate(HACKED)
+
+
 def test_nothing_outside_of_the_root_is_touched(dashboard: tuple[Server, str], page: Page, tmp_path: Path) -> None:
     server, _ = dashboard
     secret = make_zip(tmp_path / "secret.zip")

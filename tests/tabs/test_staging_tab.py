@@ -208,6 +208,47 @@ def test_discard_forgets_and_deletes(tab: StagingTab, host: FakeHost, tmp_path: 
     assert "Discarded" in tab.notice.value
 
 
+def test_pack_writes_an_archive_beside_the_folder(
+    tab: StagingTab, panel: Panel, tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    tab.packing.button.click()
+    assert "No folder is chosen." in tab.notice.value
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "<b>.txt").write_bytes(b"text " * 1000)
+    (folder / "link").symlink_to("nowhere")
+    tab.packing.folder.text.value = str(folder)
+    assert tab.packing.archive.text.placeholder == f"{folder}.zip"
+    assert f"colabpanel.pack(&#x27;{folder}&#x27;, &#x27;{folder}.zip&#x27;)" in tab.packing.code.value
+    tab.packing.shard.value = "many"
+    tab.packing.button.click()
+    assert "takes a number of MB" in tab.notice.value
+    tab.packing.shard.value = ""
+    tab.packing.button.click()
+    tick(panel)
+    assert "Packed 1 file, 4.9 KB" in tab.packing.jobs.message.value
+    assert "1 entry was left out" in tab.packing.jobs.message.value
+    assert (tmp_path / "pictures.zip").exists()
+    tab.packing.shard.value = "1"
+    assert "shard_size=1048576" in tab.packing.code.value
+
+
+def test_a_plan_says_what_was_staged_before(
+    tab: StagingTab, panel: Panel, host: FakeHost, tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    tab.source.text.value = str(make_zip(tmp_path / "photos.zip"))
+    tab.stage_button.click()
+    tick(panel)
+    tab.target.text.value = str(host.workspace / "photos")
+    for _ in range(3):
+        tick(panel)
+    assert "nothing needs to be unpacked" in tab.plan_view.value
+    tab.stage_button.click()
+    tick(panel)
+    assert "are in" in tab.jobs.message.value
+    assert "already; nothing was unpacked" in tab.jobs.message.value
+
+
 def test_the_list_is_cleared_of_what_has_ended(tab: StagingTab, host: FakeHost) -> None:
     history = History(host.state_dir)
     for status in ("ok", "rejected", "cancelled"):

@@ -1,9 +1,11 @@
 """Staging: an archive on Drive or disk becomes files in a folder on fast local disk.
 
-`stage` and `plan` are the calls; they work in a child process (`engine`). There, a
-reader (`zip_reader`, `tar_reader`) yields members, `names` decides where each may go,
-`extract` writes them into ``TARGET.partial`` and its journal (`partial`), and `publish`
-moves the finished tree to the target.
+`stage`, `plan` and `pack` are the calls; they work in a child process (`engine`,
+`planning`, `packing.engine`). There, `formats` opens a reader (`zips`, `streams`) that
+lists members, and `names` decides where each may go. `extract_zip` hands those of a zip
+archive to workers (`crew`), `extract` writes those of the others one after another; both
+fill ``TARGET.partial`` and its journal (`partial`), and `publish` moves the finished tree to
+the target, with a receipt (`receipts`). `packing` is the way back.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from colabpanel import errors
 from colabpanel.errors import ColabPanelError, StorageError
+from colabpanel.services.isolated import bury
 from colabpanel.services.sources import Reading
 from colabpanel.services.staging.crew.batches import Batch
 from colabpanel.services.staging.crew.unpacker import Task, Unpacker
@@ -56,16 +57,18 @@ class ProcessWorker:
 
     def _listen(self) -> None:
         assert self._child.stdout is not None
-        with contextlib.suppress(EOFError, ValueError, TypeError):
+        with self._child.stdout as output, contextlib.suppress(EOFError, ValueError, TypeError):
             while True:
-                told = _read(self._child.stdout)
+                told = _read(output)
                 self._results.put((self, _as_error(*told) if isinstance(told, tuple) else told))
         self._results.put((self, _died(self._child)))
 
     def close(self) -> None:
         """End it now; what it has not yet told is done again later."""
-        self._child.kill()
-        self._child.wait()
+        bury(self._child)
+        assert self._child.stdin is not None
+        with contextlib.suppress(OSError):
+            self._child.stdin.close()
 
 
 def _write(stream: IO[bytes], message: Any) -> None:
