@@ -6,7 +6,7 @@ COLAB := .venv-colab/bin
 PYTEST := -m pytest -q
 UNIT := tests --ignore tests/browser --ignore tests/kernel -m "not slow and not gpu"
 # Hundreds of odd archives, a child process each: they run without coverage, which would triple their time.
-ODD := $(addprefix tests/services/staging/test_,hostile.py hostile_zips.py hostile_tars.py fine_archives.py differential.py faults.py)
+ODD := $(addprefix tests/services/staging/test_,hostile.py hostile_zips.py fine_archives.py differential.py)
 # What jupyter_client and ipykernel leave open or deprecated is theirs.
 KERNEL := tests/kernel -W ignore::ResourceWarning -W ignore::DeprecationWarning -W ignore::RuntimeWarning \
 	-W ignore::pytest.PytestUnraisableExceptionWarning
