@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ Owns = Callable[[str], bool]
 """Tells whether a comm, named by its id, belongs to a panel. Called on any thread."""
 
 
-class Route:
+class Route(ABC):
     """Takes the messages of some comms while a cell runs; one per kernel.
 
     Attributes:
@@ -28,9 +29,9 @@ class Route:
         """Tell whether the messages of a comm are taken."""
         return any(owns(comm_id) for owns in self.owners)
 
+    @abstractmethod
     def close(self) -> None:
         """Leave the kernel as it was."""
-        raise NotImplementedError
 
 
 def deliver(comm: Any, message: dict[str, Any]) -> None:

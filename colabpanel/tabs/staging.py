@@ -105,7 +105,7 @@ class StagingTab(Tab):
         self.on_click(self.clear_button, self.clear_recent)
         self.on_click(self.resume_button, self.resume)
         self.on_click(self.discard_button, self.discard)
-        return card("Recent", self.unfinished_row, self.recent, self.clear_button)
+        return card("Recent", self.unfinished_row, self.recent, styled(ipywidgets.HBox([self.clear_button]), "cp-row"))
 
     def _watch(self) -> None:
         self.source.observe(self._source_chosen, names="path")

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from colabpanel.services.staging.archive import MemberError
+from colabpanel.services.staging.streams.codecs import DAMAGED as STREAM_DAMAGED
 from colabpanel.services.staging.streams.codecs import zstd_decoder
-from colabpanel.services.staging.streams.forward import DamagedStreamError
 from colabpanel.services.staging.streams.gzip_member import fast_zlib
 from colabpanel.services.staging.zips.entries import AES, ENCRYPTED, Entry, field_of
 
@@ -41,16 +41,7 @@ STORED, DEFLATED, _BZIP2, _LZMA, ZSTD = 0, 8, 12, 14, 93
 _METHODS = {STORED, DEFLATED, _BZIP2, _LZMA, ZSTD}
 _METHOD_NAMES = {1: "Shrink", 6: "Implode", 9: "Deflate64", 95: "xz", 97: "WavPack", 98: "PPMd"}
 
-DAMAGED: tuple[type[Exception], ...] = (
-    DamagedStreamError,
-    zlib.error,
-    fast_zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    ValueError,
-    struct.error,
-)
+DAMAGED: tuple[type[Exception], ...] = (*STREAM_DAMAGED, struct.error)
 """What the decoders raise for bytes that are not theirs."""
 
 
