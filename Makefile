@@ -68,7 +68,7 @@ bench: .venv/ready
 .venv-colab/ready: pyproject.toml constraints/colab.txt
 	$(PYTHON) -m venv .venv-colab
 	grep -v '^widgetsnbextension' constraints/colab.txt > .venv-colab/constraints.txt
-	$(COLAB)/pip install -q -c .venv-colab/constraints.txt -e ".[archives]" ipython jupyter_server "notebook<7" nbclient nbformat \
+	$(COLAB)/pip install -q -c .venv-colab/constraints.txt -e ".[archives,dask]" ipython jupyter_server "notebook<7" nbclient nbformat \
 		"widgetsnbextension==3.6.6" hypothesis mfusepy pytest pytest-randomly
 	touch $@
 

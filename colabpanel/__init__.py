@@ -13,14 +13,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from colabpanel.api import show
     from colabpanel.errors import ColabPanelError
-    from colabpanel.jobs import Progress
     from colabpanel.panel import Panel
+    from colabpanel.progress import Progress
+    from colabpanel.services.copying.models import CopiedData
+    from colabpanel.services.copying.service import copy, mirror
     from colabpanel.services.drive import mount_drive, unmount_drive, use_drive_folder
     from colabpanel.services.memory import Usage, usage
-    from colabpanel.services.staging import Limits, PackedData, Plan, StagedData, pack, plan, stage
+    from colabpanel.services.staging.models import PackedData, Plan, StagedData
+    from colabpanel.services.staging.packing.service import pack
+    from colabpanel.services.staging.request import Limits
+    from colabpanel.services.staging.service import plan, stage
 
 __all__ = [
     "ColabPanelError",
+    "CopiedData",
     "Limits",
     "PackedData",
     "Panel",
@@ -29,6 +35,8 @@ __all__ = [
     "StagedData",
     "Usage",
     "__version__",
+    "copy",
+    "mirror",
     "mount_drive",
     "pack",
     "plan",
@@ -43,18 +51,21 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ColabPanelError": "errors",
-    "Limits": "services.staging",
-    "PackedData": "services.staging",
+    "CopiedData": "services.copying.models",
+    "Limits": "services.staging.request",
+    "PackedData": "services.staging.models",
     "Panel": "panel",
-    "Plan": "services.staging",
-    "Progress": "jobs",
-    "StagedData": "services.staging",
+    "Plan": "services.staging.models",
+    "Progress": "progress",
+    "StagedData": "services.staging.models",
     "Usage": "services.memory",
+    "copy": "services.copying.service",
+    "mirror": "services.copying.service",
     "mount_drive": "services.drive",
-    "pack": "services.staging",
-    "plan": "services.staging",
+    "pack": "services.staging.packing.service",
+    "plan": "services.staging.service",
     "show": "api",
-    "stage": "services.staging",
+    "stage": "services.staging.service",
     "unmount_drive": "services.drive",
     "usage": "services.memory",
     "use_drive_folder": "services.drive",

@@ -1,4 +1,4 @@
-"""The command line: ``colabpanel stage``, ``plan``, ``pack`` and ``serve``.
+"""The command line: ``colabpanel stage``, ``plan``, ``pack``, ``copy`` and ``serve``.
 
 Each command ends with one line: a sentence, or with ``--json`` one JSON object. Exit
 codes: 0 done, 3 partly done, 1 rejected or failed, 2 wrong usage, 130 cancelled.
@@ -18,21 +18,17 @@ from dataclasses import asdict
 from typing import Any, TypeVar, get_args
 
 from colabpanel import __version__, words
-from colabpanel.errors import ColabPanelError
+from colabpanel.errors import ColabPanelError, StorageError
 from colabpanel.hosts import detect
-from colabpanel.jobs import Job, JobRunner, JobSnapshot, Progress
-from colabpanel.services.staging import (
-    History,
-    Overwrite,
-    PackedData,
-    Plan,
-    StagedData,
-    pack,
-    pack_summary,
-    plan,
-    stage_and_record,
-    summary,
-)
+from colabpanel.jobs import Job, JobRunner, JobSnapshot
+from colabpanel.progress import Progress
+from colabpanel.services.copying.models import CopiedData
+from colabpanel.services.copying.service import copy, copy_summary, mirror
+from colabpanel.services.staging.history import History, pack_summary, stage_and_record, summary
+from colabpanel.services.staging.models import PackedData, Plan, StagedData
+from colabpanel.services.staging.packing.service import pack
+from colabpanel.services.staging.request import Overwrite
+from colabpanel.services.staging.service import plan
 
 __all__ = ["main"]
 
@@ -68,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     add = commands.add_parser("plan", parents=[staging], help="tell what stage would do, and write nothing")
     add.set_defaults(run=_plan)
     _add_pack(commands.add_parser("pack", help="pack the files of a folder into an archive"))
+    _add_copy(commands.add_parser("copy", help="copy a file, or what has changed of a folder, and verify it"))
     _add_serve(commands.add_parser("serve", help="serve the panel as a dashboard on this machine"))
     return parser
 
@@ -99,6 +96,16 @@ def _add_pack(pack: argparse.ArgumentParser) -> None:
     pack.add_argument("--level", type=int, metavar="N", help="how hard to compress; 0 stores")
     pack.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     pack.set_defaults(run=_pack)
+
+
+def _add_copy(copying: argparse.ArgumentParser) -> None:
+    copying.add_argument("source", metavar="SRC", help="a file or a folder")
+    copying.add_argument("target", metavar="DST", help="where it goes; nothing there is deleted")
+    copying.add_argument(
+        "--every", type=float, metavar="MINUTES", help="copy again every so many minutes, until it is interrupted"
+    )
+    copying.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    copying.set_defaults(run=_copy)
 
 
 def _add_serve(serve: argparse.ArgumentParser) -> None:
@@ -162,6 +169,32 @@ def _pack(parsed: argparse.Namespace) -> dict[str, Any]:
         "archives": [str(path) for path in packed.archives],
         "reused": packed.reused,
         "skipped": [list(pair) for pair in packed.skipped],
+    }
+
+
+def _copy(parsed: argparse.Namespace) -> dict[str, Any]:
+    if parsed.every is None:
+        return _of_copying(_run(lambda progress: copy(parsed.source, parsed.target, progress=progress)))
+
+    def tell(outcome: CopiedData | StorageError) -> None:
+        if isinstance(outcome, StorageError):
+            _tell({"status": "failed", "message": outcome.message, "hint": outcome.hint}, as_json=parsed.json)
+        else:
+            _tell(_of_copying(outcome), as_json=parsed.json)
+
+    return _run(
+        lambda progress: mirror(parsed.source, parsed.target, minutes=parsed.every, on_round=tell, progress=progress)
+    )
+
+
+def _of_copying(copied: CopiedData) -> dict[str, Any]:
+    return {
+        "status": copied.status,
+        "message": copy_summary(copied),
+        "files": copied.files,
+        "bytes": copied.size,
+        "unchanged": copied.unchanged,
+        "skipped": [list(pair) for pair in copied.skipped],
     }
 
 

@@ -42,6 +42,13 @@ def add_special(archive: tarfile.TarFile, name: str, kind: bytes, link: str = ""
     archive.addfile(info)
 
 
+def write_tree(folder: Path, files: Mapping[str, bytes] = TREE) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
 def tree_of(folder: Path) -> dict[str, bytes]:
     """Return every file below a folder with its content."""
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from colabpanel.errors import HostError
 from colabpanel.hosts import CellWatcher
-from colabpanel.jobs import Progress
+from colabpanel.progress import Progress
 
 T = TypeVar("T")
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from colabpanel import stage
 from colabpanel.errors import ArchiveError
-from colabpanel.services.staging import Limits, Skipped, StagedData
+from colabpanel.services.skipped import Skipped
+from colabpanel.services.staging.models import StagedData
+from colabpanel.services.staging.request import Limits
 
 __all__ = ["MUST_KEEP", "MUST_SKIP", "OK", "PARTIAL", "REFUSED", "Odd", "folders_of", "judge", "snapshot"]
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colabpanel.errors import JobBusyError, JobCancelledError
-from colabpanel.jobs import Job, JobRunner, JobState, Progress
+from colabpanel.jobs import Job, JobRunner, JobState
+from colabpanel.progress import Progress
 from tests.fakes import FakeClock, HeldWork, run_inline
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from colabpanel.errors import HostError, OutsideRootError, StorageError
 from colabpanel.hosts import Host, detect
-from colabpanel.jobs import Progress
+from colabpanel.progress import Progress
 from colabpanel.services.files import write_atomic
-from colabpanel.services.paths import list_folder, resolve_inside
+from colabpanel.services.folders import list_folder
+from colabpanel.services.paths import resolve_inside
 
 __all__ = [
     "DriveFolder",

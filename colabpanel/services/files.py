@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 __all__ = ["existing_parent", "free_bytes", "sync_folder", "write_atomic"]
@@ -17,6 +15,8 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         OSError: The disk refused; the old content is still there.
     """
+    import tempfile
+
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     temporary = Path(name)
     try:
@@ -52,4 +52,6 @@ def existing_parent(path: Path) -> Path:
 
 def free_bytes(path: Path) -> int:
     """Return the bytes a user may still write on the disk of a path that need not exist."""
+    import shutil
+
     return shutil.disk_usage(existing_parent(path)).free

@@ -11,36 +11,27 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 import json
-import os
 import queue
 import subprocess
 import sys
 import threading
-import time
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from colabpanel import errors
-from colabpanel.errors import ColabPanelError, JobCancelledError, StorageError
-from colabpanel.jobs import Progress
+from colabpanel.errors import ColabPanelError, StorageError
+from colabpanel.progress import Progress
 from colabpanel.services.optional import CHILD_LIBRARIES, folders_of
 
 __all__ = ["ChildFailedError", "bury", "call_isolated"]
 
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
-_BOOT = (
-    "import sys; sys.path += sys.argv[1:]; from colabpanel.services.isolated import serve_one_call; serve_one_call()"
-)
-_BEAT = 0.1
+_BOOT = "import sys; sys.path += sys.argv[1:]; from colabpanel.services.child import serve_one_call; serve_one_call()"
 _LOOK = 0.25
 _GRACE = 3.0
-_SWITCH = 0.001
-"""Seconds a thread keeps the interpreter while others wait: readers and packers must not wait long for it."""
 
 
 class ChildFailedError(Exception):
@@ -195,105 +186,3 @@ def _died(child: subprocess.Popen[str]) -> StorageError:
         f"The working process ended unexpectedly ({how}).",
         hint="The machine may be out of memory. What was done so far is kept: run it again to go on.",
     )
-
-
-class _ChildProgress(Progress):
-    """Counts in the child; a thread tells the parent ten times a second."""
-
-    def __init__(self, output: IO[str]) -> None:
-        self._output, self._lock = output, threading.Lock()
-        self._state: dict[str, Any] = {"phase": 0, "total": None, "description": "", "unit": "", "cancellable": True}
-        self._done = 0
-        self.cancelled = False
-
-    @property
-    def cancellable(self) -> bool:
-        """Whether the current phase can be stopped."""
-        return bool(self._state["cancellable"])
-
-    def start(self, total: int | None, description: str, *, unit: str = "bytes", cancellable: bool = True) -> None:
-        self.advance(0)
-        phase = self._state["phase"] + 1
-        with self._lock:
-            self._done = 0
-            self._state = {
-                "phase": phase,
-                "total": total,
-                "description": description,
-                "unit": unit,
-                "cancellable": cancellable,
-            }
-        self.beat()
-
-    def advance(self, amount: int = 1) -> None:
-        self._done += amount
-        if self.cancelled and self.cancellable:
-            raise JobCancelledError
-
-    def beat(self) -> None:
-        """Tell the parent how far the work is."""
-        with self._lock:
-            if self._state["phase"]:
-                self._send({**self._state, "done": self._done})
-
-    def end(self, message: dict[str, Any]) -> None:
-        """Tell the outcome, after the last figures of progress."""
-        self.beat()
-        with self._lock:
-            self._send(message)
-
-    def _send(self, message: dict[str, Any]) -> None:
-        try:
-            self._output.write(json.dumps(message) + "\n")
-            self._output.flush()
-        except OSError:  # the parent is gone
-            self.cancelled = True
-
-
-def serve_one_call() -> None:
-    """Be the child: answer one request from standard input."""
-    sys.setswitchinterval(_SWITCH)
-    progress = _ChildProgress(sys.stdout)
-    request = json.loads(sys.stdin.readline())
-    ended = threading.Event()
-    threading.Thread(target=_watch_parent, args=(progress,), daemon=True).start()
-    beating = threading.Thread(target=_beat_until, args=(ended, progress), daemon=True)
-    beating.start()
-    message = _answer(request, progress)
-    ended.set()
-    beating.join()
-    progress.end(message)
-
-
-def _answer(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    module, _, function = request["target"].partition(":")
-    try:
-        work = getattr(importlib.import_module(module), function)
-        return {"result": work(**request["arguments"], progress=progress)}
-    except ColabPanelError as error:
-        return {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}
-    except MemoryError:
-        message = "There was not enough memory for this."
-        return {"error": {"kind": "StorageError", "message": message, "hint": "Free some memory and try again."}}
-    except Exception as error:  # noqa: BLE001 - the parent raises it again with this traceback
-        return {"error": {"kind": type(error).__name__, "traceback": traceback.format_exc()}}
-
-
-def _watch_parent(progress: _ChildProgress) -> None:
-    """Stop when the parent closes our input, which a parent that was killed does too.
-
-    Work that hangs in the system cannot stop by itself; it is ended after a grace period,
-    but not in the middle of a phase that must not be left half done.
-    """
-    while sys.stdin.readline():
-        pass
-    progress.cancelled = True
-    time.sleep(_GRACE * 0.8)
-    while not progress.cancellable:
-        time.sleep(_BEAT)
-    os._exit(1)
-
-
-def _beat_until(ended: threading.Event, progress: _ChildProgress) -> None:
-    while not ended.wait(_BEAT):
-        progress.beat()

@@ -12,11 +12,11 @@ from colabpanel.errors import MissingLibraryError
 
 __all__ = ["CHILD_LIBRARIES", "folders_of", "optional"]
 
-CHILD_LIBRARIES = ("isal", "deflate", "backports.zstd", "py7zr", "Cryptodome")
+CHILD_LIBRARIES = ("isal", "deflate", "backports.zstd", "py7zr", "Cryptodome", "distributed")
 """What the processes that read archives may import beyond the standard library."""
 
 _IN_PYTHON = {"backports.zstd": "compression.zstd"}
-_EXTRAS = {"backports": "archives", "py7zr": "archives", "Cryptodome": "archives"}
+_EXTRAS = {"backports": "archives", "py7zr": "archives", "Cryptodome": "archives", "distributed": "dask"}
 
 
 def optional(module: str, purpose: str) -> Any:

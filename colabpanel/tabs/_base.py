@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import ipywidgets
 
 from colabpanel.errors import ColabPanelError, JobBusyError, JobCancelledError
 from colabpanel.hosts import Host
-from colabpanel.jobs import Job, JobRunner, Progress
+from colabpanel.jobs import Job, JobRunner
+from colabpanel.progress import Progress
+from colabpanel.services.folders import list_folder
 from colabpanel.services.isolated import ChildFailedError
-from colabpanel.services.paths import list_folder
 from colabpanel.state import PanelState
 from colabpanel.widgets.basics import close_tree, escape, styled
 from colabpanel.widgets.job_view import JobView
@@ -85,6 +88,10 @@ class Tab(ABC):
         for widget in widgets:
             close_tree(widget)
         return []
+
+    def absolute(self, path: str) -> str:
+        """Return a path that means the same in every list and process, whatever root is served then."""
+        return os.path.normpath(Path(self.context.host.root or "").absolute() / Path(path).expanduser())
 
     def update(self) -> None:
         """Bring the views of running jobs up to date."""

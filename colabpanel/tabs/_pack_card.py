@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from pathlib import Path
 
 import ipywidgets
 
 from colabpanel.errors import InputError
-from colabpanel.services.staging import PackedData, pack, pack_summary
+from colabpanel.services.staging.history import pack_summary
+from colabpanel.services.staging.models import PackedData
+from colabpanel.services.staging.packing.service import pack
 from colabpanel.tabs._base import Tab, card
 from colabpanel.tabs._staging_words import skipped_list
 from colabpanel.widgets.basics import button, sendable, styled
@@ -93,15 +93,16 @@ class PackCard:
         if not self.folder.path:
             raise InputError("No folder is chosen.", hint="Type or paste its path under Files in, or browse to it.")
         root = self._tab.context.host.root
-        folder, archive, shard_size = self._absolute(self.folder.path), self._absolute(self.target), self.shard_size
+        folder, archive, shard_size = (
+            self._tab.absolute(self.folder.path),
+            self._tab.absolute(self.target),
+            self.shard_size,
+        )
         self._tab.start_job(
             self.jobs,
             _packed,
             lambda progress: pack(folder, archive, shard_size=shard_size, root=root, progress=progress),
         )
-
-    def _absolute(self, path: str) -> str:
-        return os.path.normpath(Path(self._tab.context.host.root or "").absolute() / Path(path).expanduser())
 
 
 def _packed(packed: PackedData) -> Message:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from colabpanel import words
-from colabpanel.services.staging import HistoryEntry, Plan, Skipped
+from colabpanel.services.skipped import Skipped
+from colabpanel.services.staging.history import HistoryEntry
+from colabpanel.services.staging.models import Plan
 from colabpanel.widgets.basics import escape
 from colabpanel.widgets.data_table import Cell
 

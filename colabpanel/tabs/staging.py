@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import ipywidgets
 
 from colabpanel.errors import InputError
 from colabpanel.services.paths import enter_folder
-from colabpanel.services.staging import (
-    History,
-    HistoryEntry,
-    Plan,
-    StagedData,
-    discard,
-    plan,
-    stage_and_record,
-    summary,
-)
+from colabpanel.services.staging.history import History, HistoryEntry, stage_and_record, summary
+from colabpanel.services.staging.models import Plan, StagedData
+from colabpanel.services.staging.service import plan
 from colabpanel.tabs._base import Tab, card, error_message
+from colabpanel.tabs._copy_card import CopyCard
 from colabpanel.tabs._pack_card import PackCard
+from colabpanel.tabs._recent_card import RecentCard
 from colabpanel.tabs._staging_options import StagingOptions
-from colabpanel.tabs._staging_words import code_for, plan_facts, recent_row, skipped_list
-from colabpanel.widgets.basics import button, sendable, styled
-from colabpanel.widgets.data_table import Column, DataTable
+from colabpanel.tabs._staging_words import code_for, plan_facts, skipped_list
+from colabpanel.widgets.basics import button, sendable
 from colabpanel.widgets.messages import CodeView, Message, MessageView
 from colabpanel.widgets.path_picker import PathPicker
 
 __all__ = ["StagingTab"]
 
-_LOOK_AT_OTHERS = 5.0  # seconds: stagings of other pages and of the command line
 _SETTLED_AFTER = 2  # looks of the refresher, four a second
 _TARGET_HINT = "A folder on fast local disk"
 _ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tgz", ".tbz2", ".txz", ".tar", ".zip", ".jar", ".7z")
@@ -40,19 +32,19 @@ class StagingTab(Tab):
     """Chooses, plans, stages, and lists what was staged."""
 
     def build(self) -> list[ipywidgets.Widget]:
-        """Make the cards: the form with its plan, and the recent stagings."""
+        """Make the cards: the form with its plan, the recent stagings, and the way back."""
         self._history = History(self.context.host.state_dir)
         self._planned = self._settling = 0
-        self._some_running = False
         self._suggested = ""
-        self._resumable: dict[str, HistoryEntry] = {}
-        self.packing = PackCard(self)
-        cards = [self._form(), self._recent(), self.packing.widget]
+        form = self._form()
+        self.recent = RecentCard(
+            self, self._history, is_busy=lambda: self.jobs.busy, stage=self._resume, suggest=self._suggest
+        )
+        self.packing, self.copying = PackCard(self), CopyCard(self)
         self._watch()
-        self.context.refresher.every(_LOOK_AT_OTHERS, self._refresh_running)
         self._show_code()
-        self.refresh_recent()
-        return cards
+        self.recent.refresh()
+        return [form, self.recent.widget, self.packing.widget, self.copying.widget]
 
     def _form(self) -> ipywidgets.Widget:
         root = self.context.host.root
@@ -82,30 +74,6 @@ class StagingTab(Tab):
             self.jobs,
             *self.for_coders(self.code),
         )
-
-    def _recent(self) -> ipywidgets.Widget:
-        columns = [
-            Column("Archive"),
-            Column("Into"),
-            Column("Files", is_number=True),
-            Column("Size", is_number=True),
-            Column("When"),
-            Column("State"),
-        ]
-        self.recent = DataTable(
-            "Recent stagings", columns, empty="Nothing staged yet. Choose an archive above and press Stage data."
-        )
-        self.unfinished = styled(ipywidgets.Dropdown(description="Unfinished"), "cp-field")
-        self.resume_button = button("Resume", tooltip="Go on where it stopped", icon="play")
-        self.discard_button = button("Discard", tooltip="Delete what was unpacked so far", icon="trash", kind="danger")
-        self.unfinished_row = styled(
-            ipywidgets.HBox([self.unfinished, self.resume_button, self.discard_button]), "cp-row"
-        )
-        self.clear_button = button("Clear the list", tooltip="Forget the stagings that have ended", kind="quiet")
-        self.on_click(self.clear_button, self.clear_recent)
-        self.on_click(self.resume_button, self.resume)
-        self.on_click(self.discard_button, self.discard)
-        return card("Recent", self.unfinished_row, self.recent, styled(ipywidgets.HBox([self.clear_button]), "cp-row"))
 
     def _watch(self) -> None:
         self.source.observe(self._source_chosen, names="path")
@@ -200,11 +168,7 @@ class StagingTab(Tab):
             raise InputError("No archive is chosen.", hint="Type or paste its path under From, or browse to it.")
         if not self.directory:
             raise InputError("No target folder is chosen.", hint="Type a path under To, or browse to it.")
-        self._start(self._absolute(self.source.path), self._absolute(self.directory), self.options.chosen())
-
-    def _absolute(self, path: str) -> str:
-        """Return a path that means the same in the list of recent stagings, whatever root is served then."""
-        return os.path.normpath(Path(self.context.host.root or "").absolute() / Path(path).expanduser())
+        self._start(self.absolute(self.source.path), self.absolute(self.directory), self.options.chosen())
 
     def _start(self, source: str, directory: str, options: dict[str, object]) -> None:
         self.plan_message.clear()
@@ -220,7 +184,10 @@ class StagingTab(Tab):
             root=self.context.host.root,
             **options,
         )
-        job.add_done_callback(lambda _: self.refresh_recent())
+        job.add_done_callback(lambda _: self.recent.refresh())
+
+    def _resume(self, entry: HistoryEntry) -> None:
+        self._start(entry.source, entry.directory, dict(entry.options))
 
     def _staged(self, staged: StagedData) -> Message:
         self.plan_view.value = ""
@@ -240,64 +207,6 @@ class StagingTab(Tab):
             lambda folder: self.notice.show(Message("ok", f"The notebook now works in {folder}.")),
         )
 
-    def refresh_recent(self) -> None:
-        """Read the list of recent stagings again."""
-        self.in_background("recent", lambda _: self._history.entries(), self._show_recent)
-
-    def clear_recent(self) -> None:
-        """Forget the stagings that have ended; the files stay where they are."""
-        self.in_background("clear", lambda _: self._history.clear(), lambda _: self.refresh_recent())
-
-    def _refresh_running(self) -> None:
-        if self._some_running and not self.jobs.busy:
-            self.refresh_recent()
-
-    def _belongs_here(self, entry: HistoryEntry) -> bool:
-        root = self.context.host.root
-        return root is None or all(Path(path).is_relative_to(root) for path in (entry.source, entry.directory))
-
-    def _show_recent(self, entries: list[HistoryEntry]) -> None:
-        entries = [entry for entry in entries if self._belongs_here(entry)]
-        self._some_running = any(entry.status == "running" for entry in entries)
-        self.recent.show([recent_row(entry) for entry in entries])
-        self.clear_button.layout.display = None if entries else "none"
+    def _suggest(self, entries: list[HistoryEntry]) -> None:
         self.source.suggest([entry.source for entry in entries])
         self.target.suggest([entry.directory for entry in entries])
-        self._resumable = {entry.key: entry for entry in entries if entry.resumable}
-        titles = [
-            (sendable(f"{Path(entry.source).name} into {entry.directory}"), key)
-            for key, entry in self._resumable.items()
-        ]
-        self.unfinished.options = titles
-        self.unfinished.value = titles[0][1] if titles else None
-        self.unfinished_row.layout.display = None if titles else "none"
-
-    def resume(self) -> None:
-        """Go on with the chosen unfinished staging."""
-        entry = self._unfinished_entry()
-        self._start(entry.source, entry.directory, dict(entry.options))
-
-    def _unfinished_entry(self) -> HistoryEntry:
-        entry = self._resumable.get(self.unfinished.value)
-        if entry is None:
-            raise InputError("No unfinished staging is chosen.")
-        return entry
-
-    def discard(self) -> None:
-        """Delete what the chosen unfinished staging left, and forget it."""
-        entry = self._unfinished_entry()
-        if self.jobs.busy:
-            raise InputError("A staging is running.", hint="Wait until it ends, or cancel it.")
-
-        def work(_: object) -> str:
-            discard(entry.directory, root=self.context.host.root)
-            self._history.forget(entry.key)
-            return entry.directory
-
-        def done(directory: str) -> None:
-            self.refresh_recent()
-            self.notice.show(
-                Message("ok", f"Discarded what was unpacked for {directory}; the folder itself is as it was.")
-            )
-
-        self.in_background("discard", work, done)

@@ -10,7 +10,9 @@ import pytest
 
 from colabpanel.jobs import JobRunner
 from colabpanel.panel import Panel
-from colabpanel.services.staging import History, Plan, Skipped
+from colabpanel.services.skipped import Skipped
+from colabpanel.services.staging.history import History
+from colabpanel.services.staging.models import Plan
 from colabpanel.tabs._staging_words import code_for, plan_facts, skipped_list
 from colabpanel.tabs.staging import StagingTab
 from tests.archives import TREE, make_zip, tree_of
@@ -78,8 +80,8 @@ def test_stage_data_unpacks_and_says_so(
     assert "Unpacked 4 files, 10.0 KB" in tab.jobs.message.value
     assert "Work here" in tab.jobs.message.value
     assert not tab.stage_button.disabled
-    assert "photos.zip" in tab.recent.value
-    assert "Done" in tab.recent.value
+    assert "photos.zip" in tab.recent.table.value
+    assert "Done" in tab.recent.table.value
     assert str(tmp_path / "photos.zip") in tab.source.text.options
 
 
@@ -116,7 +118,7 @@ def test_a_bad_archive_is_told_before_and_after_pressing(
     tab.stage_button.click()
     tick(panel)
     assert "photo.zip is a PNG image" in tab.jobs.message.value
-    assert "Refused" in tab.recent.value
+    assert "Refused" in tab.recent.table.value
 
 
 def test_foreign_names_stay_text(
@@ -128,7 +130,7 @@ def test_foreign_names_stay_text(
     tab.stage_button.click()
     tick(panel)
     assert "1 member was skipped" in tab.jobs.message.value
-    for view in (tab.plan_message, tab.jobs.message, tab.recent, tab.code, tab.plan_view):
+    for view in (tab.plan_message, tab.jobs.message, tab.recent.table, tab.code, tab.plan_view):
         assert "<img" not in view.value
 
 
@@ -184,15 +186,15 @@ def test_cancel_keeps_the_partial_and_resume_goes_on(
     assert not target.exists()
     history = History(host.state_dir)
     history.finish(history.begin(str(source), str(target), {"include": ["*.txt"]}), "cancelled", "Cancelled.")
-    tab.refresh_recent()
+    tab.recent.refresh()
     held.release()
-    assert tab.unfinished_row.layout.display is None
-    tab.resume_button.click()
+    assert tab.recent.unfinished_row.layout.display is None
+    tab.recent.resume_button.click()
     held.release()
     tick(panel)
     held.release()
     assert sorted(tree_of(target)) == ["data/a.txt", "data/empty.txt", "data/\u00e4\u4f60.txt"]
-    assert tab.unfinished_row.layout.display == "none"
+    assert tab.recent.unfinished_row.layout.display == "none"
 
 
 def test_discard_forgets_and_deletes(tab: StagingTab, host: FakeHost, tmp_path: Path) -> None:
@@ -201,8 +203,8 @@ def test_discard_forgets_and_deletes(tab: StagingTab, host: FakeHost, tmp_path: 
     (host.workspace / "a.partial" / "lock").touch()
     history = History(host.state_dir)
     history.finish(history.begin(str(tmp_path / "a.zip"), str(target), {}), "cancelled", "Cancelled.")
-    tab.refresh_recent()
-    tab.discard_button.click()
+    tab.recent.refresh()
+    tab.recent.discard_button.click()
     assert not os.listdir(host.workspace)
     assert history.entries() == []
     assert "Discarded" in tab.notice.value
@@ -254,11 +256,11 @@ def test_the_list_is_cleared_of_what_has_ended(tab: StagingTab, host: FakeHost) 
     for status in ("ok", "rejected", "cancelled"):
         history.finish(history.begin(f"{status}.zip", status, {}), status, "")
     history.begin("running.zip", "running", {})
-    tab.refresh_recent()
-    tab.clear_button.click()
+    tab.recent.refresh()
+    tab.recent.clear_button.click()
     assert [entry.source for entry in history.entries()] == ["running.zip", "cancelled.zip"]
-    assert "ok.zip" not in tab.recent.value
-    assert "running.zip" in tab.recent.value
+    assert "ok.zip" not in tab.recent.table.value
+    assert "running.zip" in tab.recent.table.value
 
 
 def test_discard_waits_for_a_running_staging(make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path) -> None:
@@ -266,11 +268,11 @@ def test_discard_waits_for_a_running_staging(make_panel: Callable[..., Panel], h
     tab = _tab(make_panel(host, runner=JobRunner(held)))
     history = History(host.state_dir)
     history.finish(history.begin(str(tmp_path / "a.zip"), "out", {}), "cancelled", "Cancelled.")
-    tab.refresh_recent()
+    tab.recent.refresh()
     held.release()
     tab.source.text.value = str(make_zip(tmp_path / "a.zip"))
     tab.stage_button.click()
-    tab.discard_button.click()
+    tab.recent.discard_button.click()
     assert "A staging is running." in tab.notice.value
 
 
@@ -354,7 +356,7 @@ def test_the_dashboard_lists_what_lies_below_its_root_by_whole_paths(
     History(host.state_dir).begin("/elsewhere/secret.zip", "/elsewhere/out", {})
     panel = make_panel(host)
     tab = _tab(panel)
-    assert "secret" not in tab.recent.value
+    assert "secret" not in tab.recent.table.value
     make_zip(host.workspace / "a.zip")
     tab.source.text.value = "a.zip"
     tab.target.text.value = "./sub/../out"
@@ -369,9 +371,9 @@ def test_stagings_of_others_are_followed(
 ) -> None:
     history = History(host.state_dir)
     entry = history.begin(str(tmp_path / "a.zip"), "out", {})
-    tab.refresh_recent()
-    assert "Running" in tab.recent.value
+    tab.recent.refresh()
+    assert "Running" in tab.recent.table.value
     history.finish(entry, "ok", "Done.", files=1, size=1)
     clock.now += 6
     panel.refresher.tick()
-    assert "Running" not in tab.recent.value
+    assert "Running" not in tab.recent.table.value

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import io
 import os
-import random
 import stat
 import time
 from collections.abc import Callable
@@ -95,7 +94,7 @@ class LocalSource:
             except OSError as error:
                 if error.errno not in _PASSING or attempt == self._tries - 1:
                     raise _lost(self.path, error) from error
-            self._pause(min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
+            self._pause(_pause_after(attempt))
             if attempt >= _REOPEN_AFTER:
                 self._reopen()
         raise AssertionError
@@ -123,6 +122,14 @@ def _read_at(handle: int, view: memoryview, start: int) -> int:
     data = os.read(handle, len(view))
     view[: len(data)] = data
     return len(data)
+
+
+def _pause_after(attempt: int) -> float:
+    """Return seconds to wait, scattered so that readers that failed together do not come back together."""
+    import random  # takes its time to load, and is rarely needed
+
+    pause: float = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)
+    return pause * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
 
 
 def _lost(path: Path, error: OSError) -> SourceLostError:

@@ -7,28 +7,3 @@ archive to workers (`crew`), `extract` writes those of the others one after anot
 fill ``TARGET.partial`` and its journal (`partial`), and `publish` moves the finished tree to
 the target, with a receipt (`receipts`). `packing` is the way back.
 """
-
-from __future__ import annotations
-
-from colabpanel.services.staging.history import History, HistoryEntry, pack_summary, stage_and_record, summary
-from colabpanel.services.staging.models import Limits, Overwrite, PackedData, Plan, Skipped, StagedData
-from colabpanel.services.staging.packing.service import pack
-from colabpanel.services.staging.service import discard, plan, stage
-
-__all__ = [
-    "History",
-    "HistoryEntry",
-    "Limits",
-    "Overwrite",
-    "PackedData",
-    "Plan",
-    "Skipped",
-    "StagedData",
-    "discard",
-    "pack",
-    "pack_summary",
-    "plan",
-    "stage",
-    "stage_and_record",
-    "summary",
-]

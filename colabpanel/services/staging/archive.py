@@ -31,8 +31,8 @@ class Member(NamedTuple):
         name: Its name as the archive gives it.
         kind: What it is.
         size: Unpacked bytes, or `UNKNOWN_SIZE`.
-        modified: Seconds since the epoch, or None when the archive does not tell.
-        executable: Whether its owner may run it.
+        modified: Seconds since the epoch, or None when the archive does not tell; a zip's are in its entries.
+        executable: Whether its owner may run it; a zip's are in its entries.
         link: The name a hard link leads to.
         trouble: Why it must be skipped, as far as the reader can tell.
         origin: What its reader needs to find it again.
@@ -42,7 +42,7 @@ class Member(NamedTuple):
     name: str
     kind: Kind
     size: int
-    modified: float | None
+    modified: float | None = None
     executable: bool = False
     link: str = ""
     trouble: str = ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from colabpanel.errors import LimitError
-from colabpanel.services.staging.models import Limits, Skipped
+from colabpanel.services.skipped import Skipped
+from colabpanel.services.staging.request import Limits
 from colabpanel.words import count
 from colabpanel.words import size as say_size
 

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from colabpanel.errors import LimitError, PasswordError
-from colabpanel.jobs import Progress
+from colabpanel.progress import Progress
+from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.files import free_bytes
-from colabpanel.services.paths import resolve_inside
+from colabpanel.services.paths import real_root, resolve_inside
 from colabpanel.services.sources import LocalSource
 from colabpanel.services.staging.archive import Kind, Member, StreamReader
 from colabpanel.services.staging.budget import Budget
 from colabpanel.services.staging.extract import extract
 from colabpanel.services.staging.extract_zip import extract_zip
 from colabpanel.services.staging.formats import open_archive
-from colabpanel.services.staging.ground import (
-    Places,
-    disk_errors_in_words,
-    identity_of,
-    insist_on_a_match,
-    no_room,
-    real_root,
-)
-from colabpanel.services.staging.models import Request
+from colabpanel.services.staging.ground import Places, identity_of, insist_on_a_match, no_room
 from colabpanel.services.staging.names import Parts
 from colabpanel.services.staging.partial import Outcome, Partial
 from colabpanel.services.staging.publish import Published, is_used, publish
 from colabpanel.services.staging.receipts import Receipts
+from colabpanel.services.staging.request import Request
 from colabpanel.services.staging.triage import triage
 from colabpanel.services.staging.zips.reader import ZipReader
 from colabpanel.services.staging.zips.unlock import insist_on_password
@@ -48,8 +41,7 @@ def stage_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
             return _Staging(wanted, places, reader, identity_of(source, reader, wanted), progress).run(source.size)
 
 
-@dataclass(frozen=True)
-class _Staging:
+class _Staging(NamedTuple):
     wanted: Request
     places: Places
     reader: ZipReader | StreamReader

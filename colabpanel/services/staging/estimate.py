@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from colabpanel.errors import StorageError
+from colabpanel.services.mounts import mount_of
 from colabpanel.services.sources import LocalSource, ReadAhead
 
 __all__ = ["cache_share", "seconds_for"]
@@ -57,14 +57,5 @@ def cache_share(source: LocalSource) -> int:
 
     Google's Drive client and rclone write what is read into a cache on the local disk.
     """
-    path, best, kind = os.path.realpath(source.path), "", ""
-    try:
-        with open("/proc/mounts", encoding="utf-8", errors="surrogateescape") as mounts:  # noqa: PTH123
-            for line in mounts:
-                _, point, found, *_ = line.split(" ")
-                point = point.replace("\\040", " ")
-                if len(point) > len(best) and (path == point or path.startswith(point.rstrip("/") + "/")):
-                    best, kind = point, found
-    except OSError:
-        return 0
-    return source.size if kind in _DRIVE_NAMES or best == "/content/drive" else 0
+    point, kind = mount_of(source.path)
+    return source.size if kind in _DRIVE_NAMES or point == "/content/drive" else 0

@@ -10,22 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from colabpanel.errors import PathError, StorageError
-from colabpanel.jobs import Progress
-from colabpanel.services.files import free_bytes
+from colabpanel.progress import Progress
+from colabpanel.services.disks import FULL, disk_full
 from colabpanel.services.staging.archive import UNKNOWN_SIZE, Kind, Member, MemberError, StreamReader
 from colabpanel.services.staging.budget import Budget, SkipList
-from colabpanel.services.staging.models import Request
 from colabpanel.services.staging.names import Parts, safe_parts
 from colabpanel.services.staging.partial import Outcome, Partial
-from colabpanel.services.staging.tree import MEMBER_ONLY, Tree
+from colabpanel.services.staging.request import Request
 from colabpanel.services.staging.triage import folds_case, triage
-from colabpanel.words import size as say_size
+from colabpanel.services.tree import MEMBER_ONLY, Tree
 
-__all__ = ["FULL", "disk_full", "extract", "in_words", "is_done"]
+__all__ = ["extract", "in_words", "is_done"]
 
 _CHUNK = 1 << 20
-_MUCH = 1 << 20
-FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class _Meter:
@@ -138,16 +135,6 @@ def _write_all(handle: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]
-
-
-def disk_full(folder: Path) -> StorageError:
-    """Say that a disk has no room, whether for bytes or for files."""
-    free = free_bytes(folder)
-    left = f"{say_size(free)} are left" if free < _MUCH else "it takes no more files"
-    return StorageError(
-        f"The disk is full: {left}.",
-        hint="Free some space, then stage again: it goes on where it stopped.",
-    )
 
 
 def in_words(error: OSError, folder: Path) -> PathError | StorageError:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
-from colabpanel.jobs import Progress
+from colabpanel.progress import Progress
 from colabpanel.services.staging.archive import Kind, Member
 from colabpanel.services.staging.budget import Budget, SkipList
 from colabpanel.services.staging.crew.batches import Batch, Job, cut
-from colabpanel.services.staging.crew.crew import choose, work
+from colabpanel.services.staging.crew.crew import Hire, choose, hire, work
 from colabpanel.services.staging.crew.unpacker import Skips, Task
 from colabpanel.services.staging.extract import in_words, is_done
-from colabpanel.services.staging.models import Request
 from colabpanel.services.staging.names import Parts
 from colabpanel.services.staging.partial import Outcome, Partial
-from colabpanel.services.staging.tree import Tree
+from colabpanel.services.staging.request import Request
 from colabpanel.services.staging.triage import folds_case, triage
 from colabpanel.services.staging.zips.reader import ZipReader
+from colabpanel.services.tree import Tree
 
 __all__ = ["extract_zip"]
 
 _READERS = 3
 """Reads under way at once, for each worker."""
+
+_AHEAD = 3
+"""Batches a worker has at once: one it unpacks, the others being read."""
 
 
 def extract_zip(
@@ -39,19 +42,32 @@ def extract_zip(
         progress: Is told the bytes, and may cancel.
     """
     progress.start(total, "Unpacking")
-    task = Task(str(reader.source.path), str(partial.files), request.password, _READERS)
+    task = Task(str(reader.source.path), str(partial.files), request.password, _READERS, reader.prefix)
     with closing(Tree(partial.files)) as tree:
         extraction = _Extraction(reader, tree, partial, request, progress)
         try:
-            for event in work(cut(extraction.jobs()), task, *choose(files, total, request.workers)):
-                progress.advance(event.written)
-                if event.batch is not None:
-                    extraction.note(event.batch, event.skips)
+            with _crew(task, partial, request, files, total) as (start, credit):
+                for event in work(cut(extraction.jobs()), start, credit=credit):
+                    progress.advance(event.written)
+                    if event.batch is not None:
+                        extraction.note(event.batch, event.skips)
         except OSError as error:
             raise in_words(error, partial.folder) from error
         finally:
             partial.flush()
     return extraction.outcome()
+
+
+@contextmanager
+def _crew(task: Task, partial: Partial, request: Request, files: int, size: int) -> Iterator[tuple[Hire, int]]:
+    """Give workers of this machine, or those of the cluster, and how many batches each may have at once."""
+    if request.cluster is None:
+        yield hire(task, *choose(files, size, request.workers)), _AHEAD
+        return
+    from colabpanel.services.staging.cluster.crew import cluster_crew
+
+    with cluster_crew(request.cluster, task, partial.mark) as start:
+        yield start, 1
 
 
 class _Extraction:
@@ -62,8 +78,8 @@ class _Extraction:
         self._skips = SkipList()
         self._files = self._size = 0
 
-    def jobs(self) -> Iterator[tuple[Job, int]]:
-        """Yield what is still to be unpacked, and where it ends; folders are made on the way."""
+    def jobs(self) -> Iterator[tuple[Job, int, int]]:
+        """Yield what is still to be unpacked, and where it begins and ends; folders are made on the way."""
         for member, place in triage(self._reader, self._request, folds_case=folds_case(self._partial.folder)):
             if isinstance(place, str):
                 self._skips.add(member.name, place)
@@ -71,7 +87,7 @@ class _Extraction:
                 if place:
                     self._tree.make_folder(place)
             elif job := self._job(member, place):
-                yield job, self._reader.end_of(member.number)
+                yield (job, *self._reader.span(member.number))
 
     def _job(self, member: Member, place: Parts) -> Job | None:
         self._budget.spend(member.size)
@@ -80,19 +96,19 @@ class _Extraction:
             self._size += member.size
             self._progress.advance(member.size)
             return None
-        return Job(member.number, place, member.executable, member.modified, member.origin)
+        return Job(member.number, place, member.size, self._reader.record(member.number))
 
     def note(self, batch: Batch, skips: Skips) -> None:
         """Take down what became of a batch."""
         left_out = dict(skips)
-        done = [(job.number, job.entry.size) for job in batch.jobs if job.number not in left_out]
+        done = [(job.number, job.size) for job in batch.jobs if job.number not in left_out]
         for job in batch.jobs if left_out else ():
             if job.number in left_out:
                 self._skips.add("/".join(job.place), left_out[job.number])
         self._partial.note_all(done)
         self._files += len(done)
         self._size += sum(size for _, size in done)
-        self._progress.advance(0 if batch.is_large else sum(job.entry.size for job in batch.jobs))
+        self._progress.advance(0 if batch.is_large else sum(job.size for job in batch.jobs))
 
     def outcome(self) -> Outcome:
         """Return the sum of it."""

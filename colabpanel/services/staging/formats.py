@@ -9,11 +9,7 @@ from typing import IO, cast
 from colabpanel.errors import ArchiveError, ColabPanelError
 from colabpanel.services.sources import LocalSource, SourceFile
 from colabpanel.services.staging.archive import StreamReader
-from colabpanel.services.staging.models import Limits
-from colabpanel.services.staging.streams.codecs import MAGIC, opened
-from colabpanel.services.staging.streams.seven_zip import SevenZipReader
-from colabpanel.services.staging.streams.single import SingleFileReader
-from colabpanel.services.staging.streams.tar import TarReader, holds_tar
+from colabpanel.services.staging.request import Limits
 from colabpanel.services.staging.zips.reader import ZipReader
 
 __all__ = ["open_archive"]
@@ -53,9 +49,23 @@ def open_archive(source: LocalSource, limits: Limits, password: str | None = Non
     head = source.read(0, _BLOCK)
     if not head:
         raise ArchiveError(f"{source.path.name} is empty.", hint="The upload may still be running, or it failed.")
+    if head.startswith(_ZIP_STARTS) and _ends_like_zip(source):
+        return ZipReader(source, limits)
+    return _open_other(source, head, limits, password)
+
+
+def _open_other(source: LocalSource, head: bytes, limits: Limits, password: str | None) -> ZipReader | StreamReader:
+    """Open what does not look like a zip from both ends; only here are the libraries of the others loaded."""
+    from colabpanel.services.staging.streams.codecs import MAGIC
+    from colabpanel.services.staging.streams.seven_zip import SevenZipReader
+    from colabpanel.services.staging.streams.single import SingleFileReader
+    from colabpanel.services.staging.streams.tar import TarReader, holds_tar
+
     compression = next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), None)
     if compression:
-        if _is_tar(_start_of(source, compression)):
+        start = _start_of(source, compression)
+        # A short run of zeros is an empty tar, a long one is something else.
+        if holds_tar(start[:_BLOCK]) and (start[:_BLOCK].strip(b"\0") or len(start) <= _MOST_PADDING):
             return TarReader(source, compression, limits.header_bytes)
         return SingleFileReader(source, compression)
     if head.startswith(_SEVEN_ZIP):
@@ -67,13 +77,10 @@ def open_archive(source: LocalSource, limits: Limits, password: str | None = Non
     raise _not_an_archive(source, head)
 
 
-def _is_tar(start: bytes) -> bool:
-    """Whether decompressed bytes are a tar: by its first header, or because a short run of zeros is an empty one."""
-    return holds_tar(start[:_BLOCK]) and (bool(start[:_BLOCK].strip(b"\0")) or len(start) <= _MOST_PADDING)
-
-
 def _start_of(source: LocalSource, compression: str) -> bytes:
     """Return the first bytes of what is compressed; more than a block only where they are zeros."""
+    from colabpanel.services.staging.streams.codecs import opened
+
     raw = cast("IO[bytes]", io.BufferedReader(SourceFile(source)))
     try:
         with closing(opened(raw, compression)) as stream:

@@ -13,7 +13,7 @@ from typing import Any
 
 from colabpanel import words
 from colabpanel.errors import ColabPanelError
-from colabpanel.jobs import Progress
+from colabpanel.progress import Progress
 from colabpanel.services.files import write_atomic
 from colabpanel.services.staging.models import PackedData, StagedData
 from colabpanel.services.staging.service import stage

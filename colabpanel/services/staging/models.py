@@ -1,46 +1,14 @@
-"""What staging is asked for, and what it answers."""
+"""What staging and packing answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Literal
 
-__all__ = ["Limits", "Options", "Overwrite", "PackedData", "Plan", "Request", "Skipped", "StagedData"]
+from colabpanel.services.skipped import Skipped
 
-Overwrite = Literal["never", "changed", "always"]
-
-_MB = 1024**2
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What an archive may ask for before it is refused as a bomb.
-
-    Attributes:
-        total_bytes: Unpacked size of all members; None leaves it to the free disk space.
-        members: Number of members; of a zip archive, a million need about 0.8 GB of memory.
-        ratio: Unpacked size over archive size, looked at once more than ``ratio_from`` bytes
-            are unpacked; None looks at none.
-        ratio_from: See ``ratio``.
-        depth: Folders above a member.
-        header_bytes: Bytes of one header of a tar archive.
-    """
-
-    total_bytes: int | None = None
-    members: int = 750_000
-    ratio: float | None = 250.0
-    ratio_from: int = 256 * _MB
-    depth: int = 100
-    header_bytes: int = 4 * _MB
-
-
-class Skipped(NamedTuple):
-    """A member that was left out, by its full name, and why."""
-
-    member: str
-    reason: str
+__all__ = ["PackedData", "Plan", "StagedData"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +24,7 @@ class StagedData:
         reused: Whether the archive had been staged there before, and all of it was still there.
         skipped: The members left out, each with its reason.
         seconds: How long it took.
+        hosts: The machines that hold a replica, when replicas were asked for.
     """
 
     status: Literal["ok", "partial"]
@@ -66,6 +35,7 @@ class StagedData:
     reused: bool
     skipped: tuple[Skipped, ...]
     seconds: float
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,55 +109,3 @@ class Plan:
     def disk(self) -> int | None:
         """Bytes of the local disk it would take, a Drive's cache included."""
         return None if self.size is None else self.size + self.cache
-
-
-class Options(TypedDict, total=False):
-    """The options that `stage` and `plan` share; `stage` tells their meaning."""
-
-    include: Sequence[str]
-    exclude: Sequence[str]
-    first_per_folder: int | None
-    overwrite: Overwrite
-    password: str | None
-    resume: bool
-    limits: Limits | None
-    workers: int | None
-    root: str | Path | None
-
-
-@dataclass(frozen=True)
-class Request:
-    """The arguments of `stage`, in a form that crosses to the child process as JSON."""
-
-    source: str
-    directory: str
-    root: str | None = None
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    first_per_folder: int | None = None
-    overwrite: Overwrite = "changed"
-    password: str | None = None
-    resume: bool = True
-    limits: Limits = field(default_factory=Limits)
-    workers: int | None = None
-    state_dir: str | None = None
-
-    @property
-    def wants_everything(self) -> bool:
-        """Whether no member is left out by choice."""
-        return not (self.include or self.exclude or self.first_per_folder is not None)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the request as JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Request:
-        """Read what `to_json` wrote."""
-        limits = Limits(**values["limits"])
-        lists = {key: tuple(values[key]) for key in ("include", "exclude")}
-        return cls(**{**values, **lists, "limits": limits})
-
-    def choice(self) -> list[Any]:
-        """Return what decides which bytes are unpacked; a partial made otherwise is not resumed."""
-        return [list(self.include), list(self.exclude), self.first_per_folder]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Callable
 
@@ -12,7 +13,9 @@ __all__ = ["Claims", "safe_parts"]
 
 _LONGEST = 255
 _LONGEST_PATH = 3000
-_ODD = {".", "..", ":"}
+_is_plain = re.compile(r"[ -\-0-9;-~][ -9;-~]{0,253}").fullmatch
+"""Finds a file's own name that needs no further look: no dot first, no colon, nothing but printable ASCII."""
+
 _IS_WINDOWS = os.name == "nt"
 _DEVICES = {"con", "prn", "aux", "nul"} | {f"{kind}{number}" for kind in ("com", "lpt") for number in range(1, 10)}
 
@@ -124,8 +127,3 @@ class Claims:
         if self._files.setdefault(key, path) != path:
             return "its name differs from another only in upper and lower case"
         return ""
-
-
-def _is_plain(name: str) -> bool:
-    """Whether a file's own name needs no further look."""
-    return name.isascii() and name.isprintable() and 0 < len(name) < _LONGEST and not _ODD & {name, name[1:2]}

@@ -17,14 +17,12 @@ import contextlib
 import errno
 import json
 import os
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from colabpanel.errors import JobBusyError, PathError
 from colabpanel.services.files import existing_parent
-from colabpanel.services.staging.models import Skipped
+from colabpanel.services.skipped import Skipped
 
 try:
     import fcntl
@@ -42,8 +40,7 @@ _BATCH_MEMBERS = 256
 _BATCH_BYTES = 8 << 20
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What was unpacked.
 
     Attributes:
@@ -84,6 +81,11 @@ class Partial:
         self._batch: list[tuple[int, int]] = []
         self._batch_bytes = 0
         self._is_left_over = False
+
+    @property
+    def mark(self) -> Path:
+        """A file by which another machine knows that it sees the same folder."""
+        return self._journal_path
 
     def insist_on_ours(self) -> None:
         """Refuse a folder of the same name that is not ours, or a link.
@@ -144,8 +146,7 @@ class Partial:
             ) from None
 
     def _begin_afresh(self, identity: list[Any]) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self.files)
+        _remove_tree(self.files)
         temporary = self._journal_path.with_suffix(".new")
         temporary.write_text(json.dumps({"version": _VERSION, "identity": identity}) + "\n", encoding="ascii")
         temporary.replace(self._journal_path)
@@ -230,8 +231,7 @@ class Partial:
         """
         self.insist_on_ours()
         # The lock goes last: by it a half removed folder is known for ours.
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self.files)
+        _remove_tree(self.files)
         for name in (*(_OUR_NAMES - {_FILES, _LOCK}), _LOCK):
             (self.folder / name).unlink(missing_ok=True)
         try:
@@ -243,3 +243,10 @@ class Partial:
             if error.errno != errno.ENOTEMPTY:
                 raise
             self._is_left_over = True
+
+
+def _remove_tree(folder: Path) -> None:
+    import shutil  # takes its time to load, and is rarely needed
+
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)

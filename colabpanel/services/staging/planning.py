@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from colabpanel.errors import InputError, PathError, SpaceError
-from colabpanel.jobs import Progress
+from colabpanel.progress import Progress
+from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.files import existing_parent, free_bytes
+from colabpanel.services.skipped import Skipped
 from colabpanel.services.sources import LocalSource
 from colabpanel.services.staging.archive import UNKNOWN_SIZE, Kind, Listing
 from colabpanel.services.staging.budget import Budget
 from colabpanel.services.staging.estimate import cache_share, seconds_for
 from colabpanel.services.staging.formats import open_archive
-from colabpanel.services.staging.ground import Places, disk_errors_in_words, identity_of, insist_on_a_match, no_room
-from colabpanel.services.staging.models import Plan, Request, Skipped
+from colabpanel.services.staging.ground import Places, identity_of, insist_on_a_match, no_room
+from colabpanel.services.staging.models import Plan
 from colabpanel.services.staging.names import Parts
 from colabpanel.services.staging.publish import is_used
 from colabpanel.services.staging.receipts import Receipts
+from colabpanel.services.staging.request import Request
 from colabpanel.services.staging.triage import triage
 from colabpanel.services.staging.zips.reader import ZipReader
 from colabpanel.services.staging.zips.unlock import insist_on_password

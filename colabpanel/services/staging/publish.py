@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from colabpanel.errors import PathError
-from colabpanel.jobs import Progress
-from colabpanel.services.staging.models import Overwrite, Skipped
+from colabpanel.progress import Progress
+from colabpanel.services.skipped import Skipped
 from colabpanel.services.staging.names import Parts
 from colabpanel.services.staging.partial import Partial
-from colabpanel.services.staging.tree import Tree
+from colabpanel.services.staging.request import Overwrite
+from colabpanel.services.tree import Tree
 
 __all__ = ["Published", "is_used", "publish"]
 
 _CHUNK = 1 << 20
 
 
-@dataclass
 class Published:
     """What moving changed about the outcome."""
 
-    kept: int = 0
-    lost_files: int = 0
-    lost_bytes: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
+    def __init__(self, *, kept: int = 0) -> None:
+        self.kept = kept
+        self.lost_files = self.lost_bytes = 0
+        self.skipped: list[Skipped] = []
 
 
 def is_used(directory: Path, partial: Partial) -> bool:
@@ -82,8 +82,7 @@ def _move_whole(partial: Partial, directory: Path) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class _Merge:
+class _Merge(NamedTuple):
     source: Path
     target: Tree
     overwrite: Overwrite

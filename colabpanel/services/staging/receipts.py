@@ -8,19 +8,20 @@ changed or deleted since is noticed, and the archive is unpacked again.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import stat
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from colabpanel.services.files import write_atomic
 from colabpanel.services.staging.archive import Kind, Listing
-from colabpanel.services.staging.models import Request
 from colabpanel.services.staging.partial import Outcome
+from colabpanel.services.staging.request import Request
 from colabpanel.services.staging.triage import triage
+from colabpanel.services.staging.zips.entries import modified_at
 from colabpanel.services.staging.zips.reader import ZipReader
 
 __all__ = ["Receipts"]
@@ -44,7 +45,7 @@ class Receipts:
         self._folder = Path(request.state_dir) / "receipts" if request.state_dir else None
 
     def _path(self, directory: Path) -> Path | None:
-        name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:32]
+        name = f"{zlib.crc32(os.fsencode(directory)):08x}"  # two folders of one name only evict each other
         return self._folder / f"{name}.json" if self._folder else None
 
     def still_holds(self, identity: list[Any], directory: Path, reader: Listing, request: Request) -> bool:
@@ -52,7 +53,7 @@ class Receipts:
         found = self.find(identity, directory, request)
         if found is None:
             return False
-        files = found["listing"] if found["listing"] is not None else _of_zip(reader, request)
+        files = _of_zip(reader, request) if isinstance(reader, ZipReader) else found["listing"]
         return all(_is_there(directory, *file) for file in files)
 
     def find(self, identity: list[Any], directory: Path, request: Request) -> dict[str, Any] | None:
@@ -94,10 +95,10 @@ def _drop_oldest(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _of_zip(reader: Listing, request: Request) -> Iterable[File]:
+def _of_zip(reader: ZipReader, request: Request) -> Iterable[File]:
     for member, place in triage(reader, request, folds_case=False):
         if isinstance(place, tuple) and member.kind is Kind.FILE:
-            yield "/".join(place), member.size, member.modified
+            yield "/".join(place), member.size, modified_at(reader.entry(member.number))
 
 
 def _is_there(directory: Path, name: str, size: int, modified: float | None) -> bool:

@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from colabpanel.errors import InputError, JobCancelledError
 from colabpanel.hosts import state_dir
-from colabpanel.jobs import Progress
+from colabpanel.progress import Progress
 from colabpanel.services.isolated import call_isolated
 from colabpanel.services.paths import anchored
-from colabpanel.services.staging.models import Limits, Options, Overwrite, Plan, Request, Skipped, StagedData
+from colabpanel.services.skipped import Skipped
+from colabpanel.services.staging.cluster.address import address_of
+from colabpanel.services.staging.cluster.replicas import stage_replicas
+from colabpanel.services.staging.models import Plan, StagedData
+from colabpanel.services.staging.request import ClusterMode, Limits, Options, Overwrite, Request
 
 if TYPE_CHECKING:
+    from distributed import Client
     from typing_extensions import Unpack
 
 __all__ = ["discard", "plan", "stage"]
@@ -35,6 +40,8 @@ def stage(
     resume: bool = True,
     limits: Limits | None = None,
     workers: int | None = None,
+    client: Client | None = None,
+    mode: ClusterMode = "shard",
     root: str | Path | None = None,
     progress: Progress | None = None,
 ) -> StagedData:
@@ -60,31 +67,43 @@ def stage(
             alone one that is there as a whole.
         limits: What the archive may ask for; see `Limits` for the defaults.
         workers: How many workers unpack a zip archive side by side; None leaves it to the plan.
+        client: A ``dask.distributed.Client``, whose workers then do the unpacking (extra ``dask``).
+        mode: With a client: ``shard`` shares the members of a zip archive among all workers, which must
+            see the archive and the folder under the same paths; ``replica`` stages the whole archive into
+            this folder on every machine of the cluster.
         root: Refuse paths outside of this folder.
         progress: Is told the bytes done, and may cancel.
 
     Returns:
-        What was unpacked. ``status`` is ``partial`` when any member was skipped.
+        What was unpacked; of replicas, what each holds. ``status`` is ``partial`` when any member was skipped.
 
     Raises:
         InputError: The archive or a path cannot be used; nothing was changed.
         StorageError: The disk is full, or Drive went away; calling again goes on.
         JobCancelledError: ``progress`` cancelled it; the folder is untouched.
     """
-    request = _request(
-        source,
-        directory,
-        include=include,
-        exclude=exclude,
-        first_per_folder=first_per_folder,
-        overwrite=overwrite,
-        password=password,
-        resume=resume,
-        limits=limits,
-        workers=workers,
-        root=root,
-    )
-    started = time.monotonic()
+    options: Options = {
+        "include": include,
+        "exclude": exclude,
+        "first_per_folder": first_per_folder,
+        "overwrite": overwrite,
+        "password": password,
+        "resume": resume,
+        "limits": limits,
+        "workers": workers,
+        "root": root,
+    }
+    request = _request(source, directory, **options)
+    if mode not in get_args(ClusterMode):
+        raise InputError(f"mode cannot be {mode!r}.", hint='Use "shard" or "replica".')
+    progress, started = progress or Progress(), time.monotonic()
+    if client is not None and mode == "replica":
+        arguments = {**options, "source": request.source, "directory": request.directory}
+        return _of_replicas(stage_replicas(client, arguments, progress), started)
+    return _stage(request._replace(cluster=client and address_of(client)), started, progress)
+
+
+def _stage(request: Request, started: float, progress: Progress) -> StagedData:
     try:
         found = call_isolated(f"{_ENGINE}:stage_here", {"request": request.to_json()}, progress=progress)
     except JobCancelledError:
@@ -98,6 +117,23 @@ def stage(
         reused=found["reused"],
         skipped=_skipped(found),
         seconds=time.monotonic() - started,
+    )
+
+
+def _of_replicas(found: dict[str, dict[str, Any]], started: float) -> StagedData:
+    """Return one result for all replicas; what was skipped on any machine is skipped."""
+    skipped = {tuple(pair): None for replica in found.values() for pair in replica["skipped"]}
+    first = next(iter(found.values()))
+    return StagedData(
+        status="partial" if skipped else "ok",
+        directory=Path(first["directory"]),
+        files=min(replica["files"] for replica in found.values()),
+        size=min(replica["size"] for replica in found.values()),
+        kept=min(replica["kept"] for replica in found.values()),
+        reused=all(replica["reused"] for replica in found.values()),
+        skipped=tuple(Skipped(*pair) for pair in skipped),
+        seconds=time.monotonic() - started,
+        hosts=tuple(found),
     )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from colabpanel.errors import LimitError
 from colabpanel.services.staging.archive import Kind, Listing, Member
-from colabpanel.services.staging.models import Request
 from colabpanel.services.staging.names import Claims, Parts
+from colabpanel.services.staging.request import Request
 from colabpanel.services.staging.selection import Selection
 from colabpanel.words import count
 

@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 
 from colabpanel import plan, stage
 from colabpanel.errors import ArchiveError, ColabPanelError, LimitError, SpaceError
-from colabpanel.services.staging import Limits, engine, planning
+from colabpanel.services.staging import engine, planning
 from colabpanel.services.staging.engine import stage_here
-from colabpanel.services.staging.models import Request
 from colabpanel.services.staging.planning import plan_here
+from colabpanel.services.staging.request import Limits, Request
 from tests.archives import TREE, add_file, add_special, make_tar, make_zip, tree_of
 from tests.fakes import RecordingProgress
 

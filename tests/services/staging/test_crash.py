@@ -21,12 +21,13 @@ import pytest
 from colabpanel import plan, stage
 from colabpanel.errors import PathError, StorageError
 from colabpanel.jobs import Job
-from colabpanel.services.staging import discard
+from colabpanel.services.skipped import Skipped
 from colabpanel.services.staging.engine import stage_here
-from colabpanel.services.staging.models import Request, Skipped
 from colabpanel.services.staging.partial import Outcome, Partial
 from colabpanel.services.staging.planning import plan_here
 from colabpanel.services.staging.publish import publish
+from colabpanel.services.staging.request import Request
+from colabpanel.services.staging.service import discard
 from tests.archives import TREE, add_file, make_zip, tree_of
 from tests.fakes import RecordingProgress
 

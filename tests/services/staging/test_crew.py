@@ -21,9 +21,9 @@ from colabpanel.services.sources import LocalSource, ReadAhead
 from colabpanel.services.staging.archive import Kind
 from colabpanel.services.staging.crew import batches
 from colabpanel.services.staging.crew.batches import Job, cut
-from colabpanel.services.staging.crew.crew import Event, Mode, choose, work
+from colabpanel.services.staging.crew.crew import Event, Mode, choose, hire, work
 from colabpanel.services.staging.crew.unpacker import Task
-from colabpanel.services.staging.models import Limits
+from colabpanel.services.staging.request import Limits
 from colabpanel.services.staging.zips import entries
 from colabpanel.services.staging.zips.entries import Entry, entry_at, kind_of, modified_at, name_of
 from colabpanel.services.staging.zips.reader import ZipReader
@@ -41,14 +41,14 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _work(archive: Path, files: Path | str, mode: Mode = "threads", number: int = 2) -> list[Event]:
     with closing(LocalSource(archive)) as source:
         reader = ZipReader(source, Limits())
-        jobs = (
-            (
-                Job(member.number, tuple(member.name.split("/")), False, member.modified, member.origin),
-                reader.end_of(member.number),
-            )
-            for member in reader.members()
-        )
-        return list(work(cut(jobs), Task(str(archive), str(files), None, 2), mode, number))
+        return list(work(cut(_jobs(reader)), hire(Task(str(archive), str(files), None, 2, 0), mode, number)))
+
+
+def _jobs(reader: ZipReader) -> list[tuple[Job, int, int]]:
+    return [
+        (Job(m.number, tuple(m.name.split("/")), m.size, reader.record(m.number)), *reader.span(m.number))
+        for m in reader.members()
+    ]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -88,9 +88,11 @@ def test_large_members_that_are_wrong_are_removed(tmp_path: Path, monkeypatch: p
 def test_a_worker_that_is_killed_is_told(archive: Path) -> None:
     with closing(LocalSource(archive)) as source:
         reader = ZipReader(source, Limits())
-        jobs = [(Job(m.number, (m.name,), False, None, m.origin), reader.end_of(m.number)) for m in reader.members()]
-    some = list(cut(iter(jobs)))
-    going = work((batch for _ in range(500) for batch in some), Task(str(archive), "", None, 2), "processes", 2)
+        jobs = _jobs(reader)
+    some = list(cut(jobs))
+    going = work(
+        (batch for _ in range(500) for batch in some), hire(Task(str(archive), "", None, 2, 0), "processes", 2)
+    )
     next(going)
     for child in psutil.Process().children():
         os.kill(child.pid, signal.SIGKILL)
@@ -143,10 +145,10 @@ def test_a_source_of_which_nothing_can_be_read_ends_it(
 ) -> None:
     with closing(LocalSource(archive)) as source:
         reader = ZipReader(source, Limits())
-        jobs = [(Job(m.number, (m.name,), False, None, m.origin), reader.end_of(m.number)) for m in reader.members()]
+        jobs = _jobs(reader)
     unreadable(0, 1 << 40)
     with pytest.raises(SourceLostError, match="cannot be read any more"):
-        list(work(cut(iter(jobs)), Task(str(archive), str(tmp_path), None, 2), "threads", 1))
+        list(work(cut(jobs), hire(Task(str(archive), str(tmp_path), None, 2, 0), "threads", 1)))
 
 
 def test_reading_ahead_ends_where_the_source_ends(tmp_path: Path) -> None:
@@ -214,11 +216,11 @@ def test_kinds_and_times() -> None:
 
 
 def test_entries_that_make_no_sense_are_none() -> None:
-    whole = entries.ENTRY.pack(b"PK\x01\x02", *[0] * 4, *[0] * 4, *[0] * 3, 1, 0, 0, 0, 0, 0, 0) + b"n"
-    assert entry_at(whole, 0, 7)[0].offset == 7
+    whole = entries.RECORD.pack(b"PK\x01\x02", *[0] * 8, 1, *[0] * 4) + b"n"
+    assert entry_at(whole, 0, 7).offset == 7
     for broken in (whole[:20], b"XX" + whole[2:], whole[:-1]):
         with pytest.raises(ValueError):  # noqa: PT011 - it says nothing more
             entry_at(broken, 0, 0)
     beyond = struct.pack("<HHQ", 1, 8, 1 << 33)
-    fields = [0] * 4 + [0] * 4 + [0, 0xFFFFFFFF, 0] + [1, len(beyond), 0, 0, 0, 0, 0]
-    assert entry_at(entries.ENTRY.pack(b"PK\x01\x02", *fields) + b"n" + beyond, 0, 0)[0].packed == 1 << 33
+    fields = [*[0] * 6, 0xFFFFFFFF, 0, 1, len(beyond), *[0] * 3]
+    assert entry_at(entries.RECORD.pack(b"PK\x01\x02", *fields) + b"n" + beyond, 0, 0).packed == 1 << 33

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from colabpanel import stage
 from colabpanel.errors import ArchiveError
-from colabpanel.services.staging import Limits
+from colabpanel.services.staging.request import Limits
 from tests.archives import tree_of
 
 Files = dict[str, bytes]

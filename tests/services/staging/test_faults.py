@@ -17,8 +17,8 @@ import pytest
 
 from colabpanel import stage
 from colabpanel.errors import ColabPanelError, JobCancelledError, PathError, SourceLostError, StorageError
-from colabpanel.jobs import Progress
-from colabpanel.services.staging import StagedData
+from colabpanel.progress import Progress
+from colabpanel.services.staging.models import StagedData
 from tests.archives import TREE, add_file, make_tar, make_zip, tree_of
 from tests.faulty_fs import Faulty, Rules, faulty, why_not
 

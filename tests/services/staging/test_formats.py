@@ -19,9 +19,10 @@ import pytest
 from backports import zstd
 
 from colabpanel.errors import MissingLibraryError, PasswordError
-from colabpanel.jobs import Progress
+from colabpanel.progress import Progress
 from colabpanel.services.optional import optional
-from colabpanel.services.staging import Overwrite, plan, stage
+from colabpanel.services.staging.request import Overwrite
+from colabpanel.services.staging.service import plan, stage
 from tests.archives import TREE, make_zip, tree_of
 
 Compress = Callable[[bytes], bytes]

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from colabpanel.errors import PathError
-from colabpanel.services.staging import History, stage_and_record
-from colabpanel.services.staging.history import _MOST
+from colabpanel.services.staging.history import _MOST, History, stage_and_record
 from tests.archives import make_zip
 from tests.fakes import RecordingProgress
 

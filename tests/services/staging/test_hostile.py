@@ -15,7 +15,7 @@ import pytest
 
 from colabpanel import plan, stage
 from colabpanel.errors import ArchiveError, LimitError
-from colabpanel.services.staging import Limits
+from colabpanel.services.staging.request import Limits
 from tests.archives import tree_of
 from tests.odd_archives import MUST_KEEP, MUST_SKIP, OK, PARTIAL, REFUSED, Odd, judge
 from tests.odd_tars import END, file, gnu_name, header, pax

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from colabpanel.services.staging import Limits
+from colabpanel.services.staging.request import Limits
 from tests.odd_archives import OK, PARTIAL, REFUSED, Odd, judge
 from tests.odd_tars import END, FINE, file, gnu_name, gzipped, header, padded, pax
 

@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from colabpanel.errors import InputError, JobCancelledError, OutsideRootError, PathError, StorageError
-from colabpanel.services.staging import pack, stage
-from colabpanel.services.staging.models import Skipped
+from colabpanel.services.skipped import Skipped
 from colabpanel.services.staging.packing import compress, zip_pack
-from colabpanel.services.staging.packing.walk import files_below
+from colabpanel.services.staging.packing.service import pack
 from colabpanel.services.staging.packing.zip_writer import STORED, PackedMember, ZipWriter
+from colabpanel.services.staging.service import stage
+from colabpanel.services.walk import files_below
 from tests.archives import tree_of
 from tests.fakes import RecordingProgress
 

@@ -21,10 +21,10 @@ from colabpanel.errors import (
     PasswordError,
     PathError,
 )
-from colabpanel.services.staging import Limits, discard
 from colabpanel.services.staging.engine import stage_here
-from colabpanel.services.staging.models import Request
 from colabpanel.services.staging.partial import Partial
+from colabpanel.services.staging.request import Limits, Request
+from colabpanel.services.staging.service import discard
 from tests.archives import TREE, add_file, make_tar, make_zip, tree_of
 from tests.fakes import RecordingProgress
 

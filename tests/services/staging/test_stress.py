@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from colabpanel import plan, stage
-from colabpanel.services.paths import list_folder
+from colabpanel.services.folders import list_folder
 from tests.archives import make_zip, tree_of
 
 pytestmark = pytest.mark.slow

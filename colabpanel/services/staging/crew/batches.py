@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from colabpanel.services.staging.names import Parts
-from colabpanel.services.staging.zips.entries import Entry
 
 __all__ = ["LARGE", "Batch", "Job", "cut"]
 
@@ -16,17 +15,22 @@ LARGE = 8 << 20
 _MOST_JOBS = 512
 _MOST_BYTES = 4 << 20
 _WIDEST_GAP = 64 << 10
-_LONGEST_HEADER = 30 + 2 * 65_535
 
 
 class Job(NamedTuple):
-    """One member to be unpacked. Workers get it as a plain tuple, with the entry as another."""
+    """One member to be unpacked.
+
+    Attributes:
+        number: Which one it is.
+        place: Where it goes.
+        size: Its unpacked bytes.
+        record: Its entry as it stands in the table of contents; workers read it.
+    """
 
     number: int
     place: Parts
-    executable: bool
-    modified: float | None
-    entry: Entry
+    size: int
+    record: bytes
 
 
 class Batch(NamedTuple):
@@ -34,34 +38,31 @@ class Batch(NamedTuple):
 
     Attributes:
         start: Where their bytes begin in the archive.
-        end: Where they end.
+        end: Where they end at the latest.
         jobs: The members; a large one is alone.
         is_large: Whether it is one large member.
     """
 
     start: int
     end: int
-    jobs: tuple[Job, ...]
+    jobs: Sequence[Job]
     is_large: bool
 
 
-def cut(jobs: Iterable[tuple[Job, int]]) -> Iterator[Batch]:
-    """Yield batches of jobs, which come in the order of the archive, each with where it ends at the latest."""
+def cut(jobs: Iterable[tuple[Job, int, int]]) -> Iterator[Batch]:
+    """Yield batches of jobs, which come in the order of the archive, each with where it begins and ends."""
     batch: list[Job] = []
     start = end = 0
-    for job, limit in jobs:
-        entry = job.entry
-        job_end = min(limit, entry.offset + _LONGEST_HEADER + entry.packed)
-        if entry.packed > LARGE or entry.size > LARGE:
-            yield Batch(entry.offset, job_end, (job,), is_large=True)
+    for job, job_start, job_end in jobs:
+        if job_end - job_start > LARGE or job.size > LARGE:
+            yield Batch(job_start, job_end, [job], is_large=True)
             continue
-        too_wide = entry.offset - end > _WIDEST_GAP or job_end - start > _MOST_BYTES
-        if batch and (too_wide or len(batch) == _MOST_JOBS):
-            yield Batch(start, end, tuple(batch), is_large=False)
+        if batch and (job_end - start > _MOST_BYTES or job_start - end > _WIDEST_GAP or len(batch) == _MOST_JOBS):
+            yield Batch(start, end, batch, is_large=False)
             batch = []
         if not batch:
-            start = entry.offset
+            start = job_start
         batch.append(job)
         end = job_end
     if batch:
-        yield Batch(start, end, tuple(batch), is_large=False)
+        yield Batch(start, end, batch, is_large=False)

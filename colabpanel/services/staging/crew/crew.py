@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -13,11 +13,10 @@ from colabpanel.services.staging.crew.process import ProcessWorker
 from colabpanel.services.staging.crew.thread import ThreadWorker
 from colabpanel.services.staging.crew.unpacker import Skips, Task
 
-__all__ = ["Event", "Mode", "choose", "processors", "work"]
+__all__ = ["Event", "Hire", "Mode", "Results", "choose", "hire", "processors", "work"]
 
 Mode = Literal["threads", "processes"]
 
-_CREDIT = 3
 _LOOK = 0.25
 _MANY_FILES = 6_000
 _FEW_FILES, _FEW_BYTES = 100, 2 << 20
@@ -45,6 +44,12 @@ class Worker(Protocol):
     def close(self) -> None: ...
 
 
+Results = queue.SimpleQueue[tuple[Any, Any]]
+"""Takes ``(worker, bytes written | skips of a batch | exception)`` from every worker."""
+
+Hire = Callable[[Results], Sequence[Worker]]
+
+
 def choose(files: int, size: int, workers: int | None) -> tuple[Mode, int]:
     """Return how the work is best shared.
 
@@ -69,22 +74,34 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def work(batches: Iterable[Batch], task: Task, mode: Mode, number: int) -> Iterator[Event]:
+def hire(task: Task, mode: Mode, number: int) -> Hire:
+    """Return what starts so many workers on this machine."""
+    if mode == "threads":
+        return lambda results: [ThreadWorker(task, results) for _ in range(number)]
+
+    return lambda results: [ProcessWorker(task, results) for _ in range(number)]
+
+
+def work(batches: Iterable[Batch], start: Hire, *, credit: int = 3) -> Iterator[Event]:
     """Yield what happens while the batches are unpacked, at least four times a second.
+
+    Args:
+        batches: What is to be unpacked.
+        start: Starts the workers.
+        credit: How many batches a worker has at once, done in turn; its reading goes ahead of its unpacking.
 
     Raises:
         ColabPanelError: A worker cannot go on.
         OSError: The disk that is written to failed.
     """
-    results: queue.SimpleQueue[tuple[Worker, Any]] = queue.SimpleQueue()
-    kind = ProcessWorker if mode == "processes" else ThreadWorker
-    crew: list[Worker] = [kind(task, results) for _ in range(number)]
+    results: Results = queue.SimpleQueue()
+    crew = start(results)
     with closing(_Crew(crew)):
-        yield from _drive(iter(batches), crew, results)
+        yield from _drive(iter(batches), crew, results, credit)
 
 
 class _Crew:
-    def __init__(self, workers: list[Worker]) -> None:
+    def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = workers
 
     def close(self) -> None:
@@ -92,9 +109,7 @@ class _Crew:
             worker.close()
 
 
-def _drive(
-    batches: Iterator[Batch], crew: list[Worker], results: queue.SimpleQueue[tuple[Worker, Any]]
-) -> Iterator[Event]:
+def _drive(batches: Iterator[Batch], crew: Sequence[Worker], results: Results, credit: int) -> Iterator[Event]:
     under_way: dict[Worker, list[Batch]] = {worker: [] for worker in crew}
 
     def feed(worker: Worker) -> None:
@@ -103,7 +118,7 @@ def _drive(
             under_way[worker].append(batch)
             worker.submit(batch)
 
-    for _ in range(_CREDIT):
+    for _ in range(credit):
         for worker in crew:
             feed(worker)
     while any(under_way.values()):

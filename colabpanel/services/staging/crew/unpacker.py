@@ -16,7 +16,7 @@ from colabpanel.errors import PasswordError, SourceLostError, UnreadableError
 from colabpanel.services.sources import LocalSource, ReadAhead, Reading
 from colabpanel.services.staging.archive import MemberError
 from colabpanel.services.staging.crew.batches import Batch, Job
-from colabpanel.services.staging.tree import MEMBER_ONLY, Tree
+from colabpanel.services.staging.names import Parts
 from colabpanel.services.staging.zips.decode import (
     DAMAGED,
     DEFLATED,
@@ -28,8 +28,9 @@ from colabpanel.services.staging.zips.decode import (
     unpacked,
     wrong_length,
 )
-from colabpanel.services.staging.zips.entries import ENCRYPTED, Entry
+from colabpanel.services.staging.zips.entries import ENCRYPTED, Entry, entry_at, is_executable, modified_at
 from colabpanel.services.staging.zips.locks import crc_counts, decrypted
+from colabpanel.services.tree import MEMBER_ONLY, Tree
 
 __all__ = ["Skips", "Task", "Unpacker"]
 
@@ -53,12 +54,14 @@ class Task(NamedTuple):
         files: The folder to unpack into; an empty one verifies the members and writes nothing.
         password: For encrypted members.
         readers: Reads under way at once.
+        prefix: Bytes that stand before what the archive's own offsets count from.
     """
 
     source: str
     files: str
     password: str | None
     readers: int
+    prefix: int
 
 
 Skips = list[tuple[int, str]]
@@ -76,7 +79,7 @@ class Unpacker:
         self._source = LocalSource(Path(task.source))
         self._ahead = ReadAhead(self._source, threads=task.readers)
         self._tree = Tree(Path(task.files)) if task.files else None
-        self._password, self._report = task.password, report
+        self._password, self._prefix, self._report = task.password, task.prefix, report
         self._lost = 0
 
     def begin(self, batch: Batch) -> Reading | None:
@@ -107,16 +110,17 @@ class Unpacker:
             try:
                 unpack(job)
             except MemberError as error:
-                skips.append((job[0], str(error)))
+                skips.append((job.number, str(error)))
             except PasswordError:
-                skips.append((job[0], "its password is another one"))
+                skips.append((job.number, "its password is another one"))
             except UnreadableError as error:
-                skips.append((job[0], f"it cannot be read: {error.message}"))
+                skips.append((job.number, f"it cannot be read: {error.message}"))
             except DAMAGED as error:
                 number = error.errno if isinstance(error, OSError) else None  # those of decoders have none
                 if number is not None and number not in MEMBER_ONLY:
                     raise
-                skips.append((job[0], f"it cannot be written: {os.strerror(number)}" if number else "it is damaged"))
+                reason = f"it cannot be written: {os.strerror(number)}" if number else "it is damaged"
+                skips.append((job.number, reason))
         return skips
 
     def _unpack_what_can_be_read(self, batch: Batch) -> Skips:
@@ -124,7 +128,7 @@ class Unpacker:
         source = self._source.again(tries=_LAST_TRIES)
 
         def unpack(job: Job) -> None:
-            entry = Entry(*job[4])
+            entry = entry_at(job.record, 0, self._prefix)
             head = source.read(entry.offset, entry.offset + _HEADER_SIZE)
             if len(head) < _HEADER_SIZE:
                 raise MemberError(_CUT)
@@ -144,7 +148,7 @@ class Unpacker:
         return skips
 
     def _unpack_small(self, job: Job, view: memoryview, base: int) -> None:
-        entry = job[4]
+        entry = entry_at(job.record, 0, self._prefix)
         offset, method, flags, crc, packed, size = entry[:6]
         at = offset - base
         if view[at : at + 4] != _LOCAL_HEADER:
@@ -161,12 +165,12 @@ class Unpacker:
             if packed != size:
                 raise wrong_length(longer=packed > size)
         else:
-            found = b"".join(self._decoded(Entry(*entry), [data]))
+            found = b"".join(self._decoded(entry, [data]))
             crc = fast_zlib.crc32(found)
         if fast_zlib.crc32(found) != crc:
             raise MemberError(_WRONG_SUM)
         if self._tree is not None:
-            _write_small(self._tree, job, found, size)
+            _write_small(self._tree, job.place, entry, found)
 
     def _decoded(self, entry: Entry, pieces: Any) -> Iterator[Any]:
         counts = True
@@ -176,20 +180,20 @@ class Unpacker:
         return checked(unpacked(method_of(entry), pieces), entry, crc_counts=counts)
 
     def _unpack_large(self, job: Job) -> None:
-        place, entry = job[1], Entry(*job[4])
+        place, entry = job.place, entry_at(job.record, 0, self._prefix)
         chunks = self._decoded(entry, self._pieces(entry))
         if self._tree is None:
             for chunk in chunks:
                 self._report(len(chunk))
             return
-        handle = self._tree.create(place, executable=job[2])
+        handle = self._tree.create(place, executable=is_executable(entry))
         try:
             for chunk in chunks:
                 view = memoryview(chunk)
                 while view:
                     view = view[os.write(handle, view) :]
                 self._report(len(chunk))
-            _set_time(self._tree, handle, place, job[3])
+            _set_time(self._tree, handle, place, entry)
         except BaseException:
             self._tree.remove(place)
             raise
@@ -224,19 +228,19 @@ class Unpacker:
         self._source.close()
 
 
-def _write_small(tree: Tree, job: Job, found: Any, size: int) -> None:
-    _, place, executable, modified, _ = job
-    handle = tree.create(place, executable=executable)
+def _write_small(tree: Tree, place: Parts, entry: Entry, found: Any) -> None:
+    handle = tree.create(place, executable=is_executable(entry))
     try:
         written = os.write(handle, found)
-        while written < size:
+        while written < entry.size:
             written += os.write(handle, found[written:])
-        _set_time(tree, handle, place, modified)
+        _set_time(tree, handle, place, entry)
     finally:
         os.close(handle)
 
 
-def _set_time(tree: Tree, handle: int, place: tuple[str, ...], modified: float | None) -> None:
+def _set_time(tree: Tree, handle: int, place: Parts, entry: Entry) -> None:
+    modified = modified_at(entry)
     if modified is None:
         return
     try:

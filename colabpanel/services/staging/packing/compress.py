@@ -8,17 +8,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-from colabpanel.services.staging.packing.walk import FoundFile
+from colabpanel.services.staging.fast import fast_zlib, libdeflate
 from colabpanel.services.staging.packing.zip_writer import DEFLATED, STORED, PackedMember
-from colabpanel.services.staging.streams.gzip_member import fast_zlib
-
-deflate: Any
-try:
-    import deflate
-except ImportError:  # no wheel for this machine
-    deflate = None
+from colabpanel.services.walk import FoundFile
 
 __all__ = ["DEFAULT_LEVEL", "LARGE", "batches", "compressed", "pieces"]
 
@@ -108,8 +101,8 @@ def _quick(data: bytes) -> bytes:
 
 
 def _deflated(data: bytes, level: int) -> bytes:
-    if deflate is not None:
-        found: bytes = deflate.deflate_compress(data, level)
+    if libdeflate is not None:
+        found: bytes = libdeflate.deflate_compress(data, level)
         return bytes(found)
     packer = zlib.compressobj(min(level, 9), zlib.DEFLATED, -zlib.MAX_WBITS)
     return packer.compress(data) + packer.flush()

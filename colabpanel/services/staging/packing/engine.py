@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import IO, Any
 
 from colabpanel.errors import InputError, PathError, SpaceError
-from colabpanel.jobs import Progress
+from colabpanel.progress import Progress
+from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.files import existing_parent, free_bytes, sync_folder
-from colabpanel.services.paths import resolve_inside
-from colabpanel.services.staging.ground import disk_errors_in_words, real_root
-from colabpanel.services.staging.models import Skipped
+from colabpanel.services.paths import real_root, resolve_inside
+from colabpanel.services.skipped import Skipped
 from colabpanel.services.staging.names import safe_parts
 from colabpanel.services.staging.packing.compress import DEFAULT_LEVEL
 from colabpanel.services.staging.packing.shards import Index, Shard, spread
 from colabpanel.services.staging.packing.tar_pack import verify_tar, write_tar
-from colabpanel.services.staging.packing.walk import FoundFile, files_below
 from colabpanel.services.staging.packing.zip_pack import Earlier, ZipPacking, verify_zip
+from colabpanel.services.walk import FoundFile, files_below
 
 __all__ = ["pack_here"]
 

@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 
 from colabpanel.errors import InputError
-from colabpanel.jobs import Progress
+from colabpanel.progress import Progress
 from colabpanel.services.isolated import call_isolated
 from colabpanel.services.paths import anchored
+from colabpanel.services.skipped import Skipped
 from colabpanel.services.staging.crew.crew import processors
-from colabpanel.services.staging.models import PackedData, Skipped
+from colabpanel.services.staging.models import PackedData
 
 __all__ = ["pack"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from colabpanel.services.files import write_atomic
-from colabpanel.services.staging.packing.walk import FoundFile
+from colabpanel.services.walk import FoundFile
 
 __all__ = ["Index", "Shard", "spread"]
 

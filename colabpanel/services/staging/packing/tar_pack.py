@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from colabpanel.errors import StorageError
-from colabpanel.jobs import Progress
+from colabpanel.progress import Progress
 from colabpanel.services.optional import optional
 from colabpanel.services.sources import LocalSource
 from colabpanel.services.staging.archive import MemberError
-from colabpanel.services.staging.packing.walk import FoundFile
 from colabpanel.services.staging.streams.tar import TarReader
+from colabpanel.services.walk import FoundFile
 
 __all__ = ["verify_tar", "write_tar"]
 

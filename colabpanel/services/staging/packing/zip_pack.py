@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import IO
 
 from colabpanel.errors import ColabPanelError, StorageError
-from colabpanel.jobs import Progress
+from colabpanel.progress import Progress
 from colabpanel.services.sources import LocalSource
 from colabpanel.services.staging.archive import Kind
 from colabpanel.services.staging.crew.batches import Job, cut
-from colabpanel.services.staging.crew.crew import Event, work
+from colabpanel.services.staging.crew.crew import Event, hire, work
 from colabpanel.services.staging.crew.unpacker import Task
-from colabpanel.services.staging.models import Limits
 from colabpanel.services.staging.packing.compress import LARGE, batches, compressed, pieces
-from colabpanel.services.staging.packing.walk import FoundFile
 from colabpanel.services.staging.packing.zip_writer import PackedMember, ZipWriter
-from colabpanel.services.staging.zips.entries import ENCRYPTED, Entry
+from colabpanel.services.staging.request import Limits
+from colabpanel.services.staging.zips.entries import ENCRYPTED, Entry, modified_at
 from colabpanel.services.staging.zips.reader import ZipReader
+from colabpanel.services.walk import FoundFile
 
 __all__ = ["Earlier", "ZipPacking", "verify_zip"]
 
@@ -44,8 +44,9 @@ class Earlier:
         except ColabPanelError:  # there is none, or it is no zip: then all is packed anew
             return
         for member in self._reader.members():
-            if member.kind is Kind.FILE and not member.trouble and not member.origin.flags & ENCRYPTED:
-                self._entries[member.name, member.size, int(member.modified or -1)] = member.origin
+            entry = self._reader.entry(member.number)
+            if member.kind is Kind.FILE and not member.trouble and not entry.flags & ENCRYPTED:
+                self._entries[member.name, member.size, int(modified_at(entry) or -1)] = entry
 
     def take(self, file: FoundFile) -> PackedMember | None:
         """Return a file's packed bytes, if it has kept its size and time since."""
@@ -144,10 +145,11 @@ def verify_zip(path: Path, expected: int, workers: int, progress: Progress) -> N
 def _read_back(reader: ZipReader, workers: int, progress: Progress) -> Iterator[Event]:
     progress.start(reader.size, "Verifying")
     jobs = (
-        (Job(member.number, (member.name,), False, None, member.origin), reader.end_of(member.number))
+        (Job(member.number, (member.name,), member.size, reader.record(member.number)), *reader.span(member.number))
         for member in reader.members()
     )
-    for event in work(cut(jobs), Task(str(reader.source.path), "", None, _READERS), "threads", workers):
-        written = sum(job.entry.size for job in event.batch.jobs) if event.batch and not event.batch.is_large else 0
+    task = Task(str(reader.source.path), "", None, _READERS, reader.prefix)
+    for event in work(cut(jobs), hire(task, "threads", workers)):
+        written = sum(job.size for job in event.batch.jobs) if event.batch and not event.batch.is_large else 0
         progress.advance(event.written + written)
         yield event

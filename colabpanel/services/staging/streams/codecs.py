@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from colabpanel.services.optional import optional
+from colabpanel.services.staging.fast import fast_zlib
 from colabpanel.services.staging.streams.forward import DamagedStreamError
-from colabpanel.services.staging.streams.gzip_member import GzipMember, fast_zlib
+from colabpanel.services.staging.streams.gzip_member import GzipMember
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

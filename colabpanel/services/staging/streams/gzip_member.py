@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import Any
 
+from colabpanel.services.staging.fast import fast_zlib
 from colabpanel.services.staging.streams.forward import DamagedStreamError
 
-fast_zlib: Any  # its interface is that of zlib
-try:
-    from isal import isal_zlib as fast_zlib
-except ImportError:  # no wheel for this machine
-    fast_zlib = zlib
-
-__all__ = ["GzipMember", "fast_zlib"]
+__all__ = ["GzipMember"]
 
 _MAGIC = b"\x1f\x8b\x08"
 _FIXED, _TRAILER = 10, 8

@@ -12,16 +12,34 @@ from typing import NamedTuple
 
 from colabpanel.services.staging.archive import Kind
 
-__all__ = ["AES", "ENCRYPTED", "Entry", "entry_at", "is_executable", "kind_of", "modified_at", "name_of"]
+__all__ = [
+    "AES",
+    "ENCRYPTED",
+    "MAX32",
+    "RECORD",
+    "SIGNATURE",
+    "UNIX_LIKE",
+    "Entry",
+    "entry_at",
+    "is_executable",
+    "kind_of",
+    "modified_at",
+    "name_of",
+    "with_zip64",
+]
 
-ENTRY = struct.Struct("<4s4B4H3I5H2I")
+RECORD = struct.Struct("<4sxB2x4H3I3H4x2I")
+"""The fixed part of an entry; versions, disk number and internal attributes are passed over."""
+
 SIGNATURE = b"PK\x01\x02"
 ENCRYPTED = 0x1
 AES = 99
 _UTF8 = 0x800
-_MAX32 = 0xFFFFFFFF
+MAX32 = 0xFFFFFFFF
 _ZIP64_FIELD, _TIME_FIELD, _NAME_FIELD = 0x0001, 0x5455, 0x7075
-_UNIX, _MAC = 3, 19
+UNIX_LIKE = {3, 19}
+"""The systems whose attributes hold a Unix mode: Unix and macOS."""
+
 _NOT_PLAIN_KINDS = {stat.S_IFBLK, stat.S_IFCHR, stat.S_IFIFO, stat.S_IFSOCK}
 
 
@@ -55,61 +73,26 @@ class Entry(NamedTuple):
     extra: bytes
 
 
-def entry_at(contents: bytes, position: int, prefix: int) -> tuple[Entry, int]:
-    """Read the entry at a position of the table of contents; returns it and where the next one begins.
+def entry_at(contents: bytes, position: int, prefix: int) -> Entry:
+    """Read the entry at a position of the table of contents; ``prefix`` is added to where it says it lies.
 
     Raises:
         ValueError: There is none.
     """
     try:
-        fields = ENTRY.unpack_from(contents, position)
+        found = RECORD.unpack_from(contents, position)
     except struct.error:
         raise ValueError from None
-    if fields[0] != SIGNATURE:
-        raise ValueError
-    (
-        _,
-        _,
-        system,
-        _,
-        _,
-        flags,
-        method,
-        hour,
-        day,
-        crc,
-        packed,
-        size,
-        long,
-        extra_long,
-        comment,
-        _,
-        _,
-        attributes,
-        at,
-    ) = fields
-    begin = position + 46
+    signature, system, flags, method, hour, day, crc, packed, size, long, extra_long, _, attributes, at = found
+    begin = position + RECORD.size
     middle = begin + long
-    end = middle + extra_long
-    if end + comment > len(contents):
+    extra = contents[middle : middle + extra_long]
+    if signature != SIGNATURE or middle + extra_long > len(contents):
         raise ValueError
-    extra = contents[middle:end]
-    if _MAX32 in {size, packed, at}:
-        size, packed, at = _with_zip64(extra, size, packed, at)
-    entry = Entry(
-        at + prefix,
-        method,
-        flags,
-        crc,
-        packed,
-        size,
-        day << 16 | hour,
-        system,
-        attributes,
-        contents[begin:middle],
-        extra,
-    )
-    return entry, end + comment
+    if MAX32 in {size, packed, at}:
+        size, packed, at = with_zip64(extra, size, packed, at)
+    raw_name, stamp = contents[begin:middle], day << 16 | hour
+    return Entry(at + prefix, method, flags, crc, packed, size, stamp, system, attributes, raw_name, extra)
 
 
 def field_of(extra: bytes, wanted: int) -> bytes | None:
@@ -123,11 +106,11 @@ def field_of(extra: bytes, wanted: int) -> bytes | None:
     return None
 
 
-def _with_zip64(extra: bytes, *values: int) -> list[int]:
+def with_zip64(extra: bytes, *values: int) -> list[int]:
     """Replace those of the values that say "see the zip64 field"."""
     field, position, found = field_of(extra, _ZIP64_FIELD), 0, []
     for value in values:
-        if value == _MAX32 and field is not None and position + 8 <= len(field):
+        if value == MAX32 and field is not None and position + 8 <= len(field):
             value = struct.unpack_from("<Q", field, position)[0]  # noqa: PLW2901
             position += 8
         found.append(value)
@@ -169,7 +152,7 @@ def kind_of(entry: Entry, name: str) -> Kind:
     """Return what an entry is, from its name and its Unix mode."""
     if name.endswith("/"):
         return Kind.FOLDER
-    if entry.system not in {_UNIX, _MAC}:
+    if entry.system not in UNIX_LIKE:
         return Kind.FILE
     kind = stat.S_IFMT(entry.attributes >> 16)
     if kind == stat.S_IFLNK:
@@ -179,7 +162,7 @@ def kind_of(entry: Entry, name: str) -> Kind:
 
 def is_executable(entry: Entry) -> bool:
     """Whether its owner may run it."""
-    return entry.system in {_UNIX, _MAC} and bool(entry.attributes >> 16 & stat.S_IXUSR)
+    return entry.system in UNIX_LIKE and bool(entry.attributes >> 16 & stat.S_IXUSR)
 
 
 def modified_at(entry: Entry) -> float | None:

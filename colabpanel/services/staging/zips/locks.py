@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -93,6 +91,9 @@ def _aes(entry: Entry, password: bytes, pieces: Iterable[Any]) -> Iterator[bytes
         raise MemberError("its encryption is not one that is known")
     salt_size, key_size = 4 + 4 * strength, 8 + 8 * strength
     head, rest = _split(pieces, salt_size + _CHECK_BYTES)
+    import hashlib  # loads OpenSSL
+    import hmac
+
     keys = hashlib.pbkdf2_hmac("sha1", password, head[:salt_size], _ROUNDS, 2 * key_size + _CHECK_BYTES)
     if keys[-_CHECK_BYTES:] != head[salt_size:]:
         raise wrong_password()

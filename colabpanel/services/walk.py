@@ -1,4 +1,4 @@
-"""The files of a folder that is packed."""
+"""The files below a folder."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from colabpanel.services.staging.models import Skipped
+from colabpanel.errors import PathError
+from colabpanel.services.skipped import Skipped
 
-__all__ = ["FoundFile", "files_below"]
+__all__ = ["FoundFile", "file_at", "files_below"]
 
 
 class FoundFile(NamedTuple):
@@ -19,14 +20,19 @@ class FoundFile(NamedTuple):
     Attributes:
         name: Its path below the folder, with ``/`` between components.
         size: Bytes.
-        modified: Seconds since the epoch, whole as an archive keeps them.
+        modified_ns: Nanoseconds since the epoch.
         mode: Its permissions.
     """
 
     name: str
     size: int
-    modified: int
+    modified_ns: int
     mode: int
+
+    @property
+    def modified(self) -> int:
+        """Its time in seconds, whole as an archive keeps them."""
+        return self.modified_ns // 10**9
 
 
 def files_below(folder: Path, leave_out: set[Path], skipped: list[Skipped]) -> Iterator[FoundFile]:
@@ -34,10 +40,27 @@ def files_below(folder: Path, leave_out: set[Path], skipped: list[Skipped]) -> I
 
     Args:
         folder: The folder.
-        leave_out: Paths that are passed over without a word, as the archive itself.
-        skipped: Receives what cannot be packed, and why.
+        leave_out: Paths that are passed over without a word.
+        skipped: Receives what cannot be read or is no file, and why.
     """
     yield from _below(str(folder), "", {str(path) for path in leave_out}, skipped)
+
+
+def file_at(path: Path) -> FoundFile:
+    """Return a single file.
+
+    Raises:
+        PathError: There is none.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise PathError(f"{path} does not exist.", hint="Check the spelling, or whether Drive is mounted.") from None
+    except PermissionError:
+        raise PathError(f"You may not read {path}.", hint="Choose a file that you own.") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise PathError(f"{path} is no file.", hint="Choose a file or a folder.")
+    return FoundFile(path.name, status.st_size, status.st_mtime_ns, stat.S_IMODE(status.st_mode))
 
 
 def _below(folder: str, prefix: str, leave_out: set[str], skipped: list[Skipped]) -> Iterator[FoundFile]:
@@ -64,6 +87,6 @@ def _file(entry: os.DirEntry[str], name: str, skipped: list[Skipped]) -> FoundFi
         skipped.append(Skipped(name, f"it cannot be read: {os.strerror(error.errno or 0)}"))
         return None
     if stat.S_ISREG(status.st_mode):
-        return FoundFile(name, status.st_size, int(status.st_mtime), stat.S_IMODE(status.st_mode))
+        return FoundFile(name, status.st_size, status.st_mtime_ns, stat.S_IMODE(status.st_mode))
     skipped.append(Skipped(name, "it is a symbolic link" if stat.S_ISLNK(status.st_mode) else "it is no regular file"))
     return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 from collections import OrderedDict
 from pathlib import Path
 from types import TracebackType
@@ -88,6 +87,12 @@ class Tree:
         except FileNotFoundError:
             return
 
+    def move(self, parts: Parts, to: Parts) -> None:
+        """Rename a file of the tree, replacing a file that stands there."""
+        name, folder = self._place(parts)
+        other, into = self._place(to)
+        os.replace(name, other, src_dir_fd=folder, dst_dir_fd=into)
+
     def adopt(self, path: Path, parts: Parts) -> None:
         """Move a file or folder from elsewhere to a path, replacing a file there.
 
@@ -102,6 +107,8 @@ class Tree:
             self._copy(path, parts)
 
     def _copy(self, path: Path, parts: Parts) -> None:
+        import shutil
+
         status = path.stat()
         beside = (*parts[:-1], f".{parts[-1][:200]}.part")
         with (
