@@ -13,6 +13,7 @@ from colabpanel.services.paths import real_root, resolve_inside
 from colabpanel.services.sources import LocalSource
 from colabpanel.services.staging.archive import Kind, Member, StreamReader
 from colabpanel.services.staging.budget import Budget
+from colabpanel.services.staging.crew.early import EarlyProcesses
 from colabpanel.services.staging.extract import extract
 from colabpanel.services.staging.extract_zip import extract_zip
 from colabpanel.services.staging.formats import open_archive
@@ -35,10 +36,12 @@ def stage_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     wanted = Request.from_json(request)
     places = Places(wanted)
     progress.start(None, "Reading the archive")
-    with closing(LocalSource(places.source)) as source:
+    with closing(LocalSource(places.source)) as source, closing(EarlyProcesses(wanted.workers)) as early:
         is_used(places.directory, places.partial)
-        with closing(open_archive(source, wanted.limits, wanted.password)) as reader, closing(places.partial):
-            return _Staging(wanted, places, reader, identity_of(source, reader, wanted), progress).run(source.size)
+        expect = early.expect if wanted.cluster is None else None
+        with closing(open_archive(source, wanted.limits, wanted.password, expect)) as reader, closing(places.partial):
+            identity = identity_of(source, reader, wanted)
+            return _Staging(wanted, places, reader, identity, early, progress).run(source.size)
 
 
 class _Staging(NamedTuple):
@@ -46,6 +49,7 @@ class _Staging(NamedTuple):
     places: Places
     reader: ZipReader | StreamReader
     identity: list[Any]
+    early: EarlyProcesses
     progress: Progress
 
     def run(self, archive_size: int) -> dict[str, Any]:
@@ -88,7 +92,9 @@ class _Staging(NamedTuple):
             return partial.published
         try:
             if isinstance(reader, ZipReader):
-                return extract_zip(reader, partial, wanted, total=total, files=files, progress=self.progress)
+                return extract_zip(
+                    reader, partial, wanted, total=total, files=files, early=self.early, progress=self.progress
+                )
             return extract(reader, partial, wanted, archive_size=archive_size, progress=self.progress)
         except (LimitError, PasswordError):
             partial.remove()

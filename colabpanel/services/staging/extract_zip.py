@@ -9,7 +9,8 @@ from colabpanel.progress import Progress
 from colabpanel.services.staging.archive import Kind, Member
 from colabpanel.services.staging.budget import Budget, SkipList
 from colabpanel.services.staging.crew.batches import Batch, Job, cut
-from colabpanel.services.staging.crew.crew import Hire, choose, hire, work
+from colabpanel.services.staging.crew.crew import Hire, Mode, choose, hire, work
+from colabpanel.services.staging.crew.early import EarlyProcesses
 from colabpanel.services.staging.crew.unpacker import Skips, Task
 from colabpanel.services.staging.extract import in_words, is_done
 from colabpanel.services.staging.names import Parts
@@ -29,7 +30,14 @@ _AHEAD = 3
 
 
 def extract_zip(
-    reader: ZipReader, partial: Partial, request: Request, *, total: int, files: int, progress: Progress
+    reader: ZipReader,
+    partial: Partial,
+    request: Request,
+    *,
+    total: int,
+    files: int,
+    early: EarlyProcesses,
+    progress: Progress,
 ) -> Outcome:
     """Unpack every wanted member into the partial tree.
 
@@ -39,6 +47,7 @@ def extract_zip(
         request: What is wanted.
         total: Unpacked bytes of the wanted members.
         files: How many they are.
+        early: Processes that wait for work.
         progress: Is told the bytes, and may cancel.
     """
     progress.start(total, "Unpacking")
@@ -46,7 +55,7 @@ def extract_zip(
     with closing(Tree(partial.files)) as tree:
         extraction = _Extraction(reader, tree, partial, request, progress)
         try:
-            with _crew(task, partial, request, files, total) as (start, credit):
+            with _crew(task, partial, request, choose(files, total, request.workers), early) as (start, credit):
                 for event in work(cut(extraction.jobs()), start, credit=credit):
                     progress.advance(event.written)
                     if event.batch is not None:
@@ -59,10 +68,12 @@ def extract_zip(
 
 
 @contextmanager
-def _crew(task: Task, partial: Partial, request: Request, files: int, size: int) -> Iterator[tuple[Hire, int]]:
+def _crew(
+    task: Task, partial: Partial, request: Request, chosen: tuple[Mode, int], early: EarlyProcesses
+) -> Iterator[tuple[Hire, int]]:
     """Give workers of this machine, or those of the cluster, and how many batches each may have at once."""
     if request.cluster is None:
-        yield hire(task, *choose(files, size, request.workers)), _AHEAD
+        yield hire(task, *chosen, early.take), _AHEAD
         return
     from colabpanel.services.staging.cluster.crew import cluster_crew
 
@@ -86,17 +97,19 @@ class _Extraction:
             elif member.kind is Kind.FOLDER:
                 if place:
                     self._tree.make_folder(place)
-            elif job := self._job(member, place):
-                yield (job, *self._reader.span(member.number))
+            elif not self._is_done(member, place):
+                record, start, end = self._reader.located(member.number)
+                yield Job(member.number, place, member.size, record), start, end
 
-    def _job(self, member: Member, place: Parts) -> Job | None:
+    def _is_done(self, member: Member, place: Parts) -> bool:
+        """Count a member's size, and whether an earlier run unpacked it."""
         self._budget.spend(member.size)
-        if self._partial.done and is_done(self._partial, self._tree, member.number, place):
-            self._files += 1
-            self._size += member.size
-            self._progress.advance(member.size)
-            return None
-        return Job(member.number, place, member.size, self._reader.record(member.number))
+        if not (self._partial.done and is_done(self._partial, self._tree, member.number, place)):
+            return False
+        self._files += 1
+        self._size += member.size
+        self._progress.advance(member.size)
+        return True
 
     def note(self, batch: Batch, skips: Skips) -> None:
         """Take down what became of a batch."""

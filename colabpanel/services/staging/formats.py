@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from contextlib import closing
 from typing import IO, cast
 
@@ -38,8 +39,16 @@ _SUPPORTED = "colabpanel stages zip, tar (also .gz, .bz2, .xz, .zst), 7z, and si
 _WEB_PAGE_HINT = "The download probably saved a login or error page instead of the file. Download it again."
 
 
-def open_archive(source: LocalSource, limits: Limits, password: str | None = None) -> ZipReader | StreamReader:
+def open_archive(
+    source: LocalSource, limits: Limits, password: str | None = None, expect: Callable[[int], None] | None = None
+) -> ZipReader | StreamReader:
     """Open an archive of any supported format; its content decides, not its name.
+
+    Args:
+        source: The archive.
+        limits: What it may ask for.
+        password: For one that is encrypted.
+        expect: Is told how many members a zip archive says it has, before they are looked at.
 
     Raises:
         ArchiveError: It is no archive, of another format, or damaged.
@@ -50,7 +59,7 @@ def open_archive(source: LocalSource, limits: Limits, password: str | None = Non
     if not head:
         raise ArchiveError(f"{source.path.name} is empty.", hint="The upload may still be running, or it failed.")
     if head.startswith(_ZIP_STARTS) and _ends_like_zip(source):
-        return ZipReader(source, limits)
+        return ZipReader(source, limits, expect)
     return _open_other(source, head, limits, password)
 
 

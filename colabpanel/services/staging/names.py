@@ -12,6 +12,9 @@ from colabpanel.services.staging.archive import Kind, Member
 __all__ = ["Claims", "safe_parts"]
 
 _LONGEST = 255
+_MOST_BYTES = 4
+"""Bytes of a letter in UTF-8, at the most."""
+
 _LONGEST_PATH = 3000
 _is_plain = re.compile(r"[ -\-0-9;-~][ -9;-~]{0,253}").fullmatch
 """Finds a file's own name that needs no further look: no dot first, no colon, nothing but printable ASCII."""
@@ -44,10 +47,11 @@ def safe_parts(name: str, *, depth: int = 100, windows: bool = os.name == "nt") 
         return "its name starts with a drive letter"
     if len(parts) > depth:
         return "its name has too many folders"
-    if any(len(os.fsencode(part)) > _LONGEST for part in parts):
-        return "its name is too long"
-    if len(os.fsencode("/".join(parts))) > _LONGEST_PATH:
-        return "its path is too long"
+    if len(name) > _LONGEST // _MOST_BYTES:  # else it is short, whatever its letters
+        if any(len(os.fsencode(part)) > _LONGEST for part in parts):
+            return "its name is too long"
+        if len(os.fsencode("/".join(parts))) > _LONGEST_PATH:
+            return "its path is too long"
     return _refused_by_windows(parts) if windows else parts
 
 
@@ -77,20 +81,21 @@ class Claims:
 
     def claim(self, member: Member) -> Parts | str:
         """Return where a member goes, or why it is skipped."""
+        path, kind = member.name, member.kind
         if member.trouble:
             return member.trouble
-        if member.kind is Kind.SYMLINK or member.kind is Kind.DEVICE:  # quicker than a set, and asked for each member
-            return f"it is a {member.kind.value}"
-        if member.kind is Kind.FOLDER:
-            return self._claim_anew(member.name, folder=True)
-        above, slash, name = member.name.rpartition("/")
+        if kind is Kind.SYMLINK or kind is Kind.DEVICE:  # quicker than a set, and asked for each member
+            return f"it is a {kind.value}"
+        if kind is Kind.FOLDER:
+            return self._claim_anew(path, folder=True)
+        above, slash, name = path.rpartition("/")
         folder = self._settled.get(above)
         if folder is None or (slash and not above) or not _is_plain(name) or _IS_WINDOWS:
-            parts = self._claim_anew(member.name, folder=False)
+            parts = self._claim_anew(path, folder=False)
             if not isinstance(parts, str):
                 self._settle(above, parts[:-1])
             return parts
-        return self._take_file(member.name) or (*folder, name)
+        return self._take_file(path) or (*folder, name)
 
     def _settle(self, above: str, folder: Parts) -> None:
         """Remember a folder whose name is fine as it stands, so that its other files are not looked at in full."""

@@ -100,7 +100,7 @@ def stage(
     if client is not None and mode == "replica":
         arguments = {**options, "source": request.source, "directory": request.directory}
         return _of_replicas(stage_replicas(client, arguments, progress), started)
-    return _stage(request._replace(cluster=client and address_of(client)), started, progress)
+    return _stage(request._replace(cluster=None if client is None else address_of(client)), started, progress)
 
 
 def _stage(request: Request, started: float, progress: Progress) -> StagedData:

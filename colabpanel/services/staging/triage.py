@@ -25,19 +25,15 @@ def triage(reader: Listing, request: Request, *, folds_case: bool) -> Iterator[t
     """
     claims = Claims(depth=request.limits.depth, folds_case=folds_case)
     selection = Selection(request.include, request.exclude, request.first_per_folder)
+    most, takes_all = request.limits.members, selection.is_everything
     for member in reader.members():
-        if member.number >= request.limits.members:
+        if member.number >= most:
             raise LimitError(
                 f"The archive holds more than {count(request.limits.members)} members.",
                 hint="Pass limits=Limits(members=...) if that is what you expect.",
             )
         place = claims.claim(member)
-        if isinstance(place, str):
-            yield member, place
-        elif member.kind is Kind.FOLDER:
-            if selection.is_everything:
-                yield member, place
-        elif selection.wants(place):
+        if takes_all or isinstance(place, str) or (member.kind is not Kind.FOLDER and selection.wants(place)):
             yield member, place
 
 

@@ -45,10 +45,8 @@ def _work(archive: Path, files: Path | str, mode: Mode = "threads", number: int 
 
 
 def _jobs(reader: ZipReader) -> list[tuple[Job, int, int]]:
-    return [
-        (Job(m.number, tuple(m.name.split("/")), m.size, reader.record(m.number)), *reader.span(m.number))
-        for m in reader.members()
-    ]
+    located = [(m, *reader.located(m.number)) for m in reader.members()]
+    return [(Job(m.number, tuple(m.name.split("/")), m.size, record), start, end) for m, record, start, end in located]
 
 
 @pytest.mark.parametrize("mode", MODES)

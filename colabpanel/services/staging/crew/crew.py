@@ -74,12 +74,12 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def hire(task: Task, mode: Mode, number: int) -> Hire:
-    """Return what starts so many workers on this machine."""
+def hire(task: Task, mode: Mode, number: int, process: Callable[[], Any] = lambda: None) -> Hire:
+    """Return what starts so many workers on this machine, with processes that wait already, if there are any."""
     if mode == "threads":
         return lambda results: [ThreadWorker(task, results) for _ in range(number)]
 
-    return lambda results: [ProcessWorker(task, results) for _ in range(number)]
+    return lambda results: [ProcessWorker(task, results, process()) for _ in range(number)]
 
 
 def work(batches: Iterable[Batch], start: Hire, *, credit: int = 3) -> Iterator[Event]:

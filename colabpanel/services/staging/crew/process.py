@@ -16,9 +16,19 @@ from colabpanel.services.staging.crew.batches import Batch
 from colabpanel.services.staging.crew.served import receive, send
 from colabpanel.services.staging.crew.unpacker import Task
 
-__all__ = ["ProcessWorker"]
+__all__ = ["ProcessWorker", "start_process"]
 
 _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from colabpanel.services.staging.crew.served import serve; serve()"
+
+
+def start_process() -> subprocess.Popen[bytes]:
+    """Start a process that waits for its task."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _BOOT, *filter(None, sys.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 class ProcessWorker:
@@ -27,16 +37,14 @@ class ProcessWorker:
     Args:
         task: What is unpacked.
         results: Receives ``(worker, bytes written | skips of a batch | exception)``.
+        process: One that was started before, or None to start one.
     """
 
-    def __init__(self, task: Task, results: queue.SimpleQueue[tuple[Any, Any]]) -> None:
+    def __init__(
+        self, task: Task, results: queue.SimpleQueue[tuple[Any, Any]], process: subprocess.Popen[bytes] | None = None
+    ) -> None:
         self._results = results
-        self._child = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _BOOT, *filter(None, sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        self._child = process or start_process()
         self._send(tuple(task))
         threading.Thread(target=self._listen, name="colabpanel-listener", daemon=True).start()
 

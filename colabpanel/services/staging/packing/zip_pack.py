@@ -144,12 +144,14 @@ def verify_zip(path: Path, expected: int, workers: int, progress: Progress) -> N
 
 def _read_back(reader: ZipReader, workers: int, progress: Progress) -> Iterator[Event]:
     progress.start(reader.size, "Verifying")
-    jobs = (
-        (Job(member.number, (member.name,), member.size, reader.record(member.number)), *reader.span(member.number))
-        for member in reader.members()
-    )
     task = Task(str(reader.source.path), "", None, _READERS, reader.prefix)
-    for event in work(cut(jobs), hire(task, "threads", workers)):
+    for event in work(cut(_jobs(reader)), hire(task, "threads", workers)):
         written = sum(job.size for job in event.batch.jobs) if event.batch and not event.batch.is_large else 0
         progress.advance(event.written + written)
         yield event
+
+
+def _jobs(reader: ZipReader) -> Iterator[tuple[Job, int, int]]:
+    for member in reader.members():
+        record, start, end = reader.located(member.number)
+        yield Job(member.number, (member.name,), member.size, record), start, end

@@ -60,9 +60,9 @@ class ZipWriter:
 
     def add(self, member: PackedMember) -> None:
         """Write a member whose bytes are at hand."""
-        head = _local(member, len(member.packed))
-        self._entries.append(_entry(member, len(member.packed), self._position))
-        self._write(head)
+        length = len(member.packed)
+        self._entries.append(_entry(member, length, self._position))
+        self._write(_local(member, length))
         self._write(member.packed)
 
     def add_large(self, member: PackedMember, pieces: Iterator[tuple[bytes, int, int]]) -> int:

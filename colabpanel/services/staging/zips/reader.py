@@ -7,7 +7,7 @@ import re
 import struct
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from colabpanel.errors import ArchiveError, LimitError
 from colabpanel.services.sources import LocalSource
@@ -56,6 +56,7 @@ class ZipReader:
     Args:
         source: The archive.
         limits: Refuses more members than these allow.
+        expect: Is told how many members the archive says it has, before they are looked at.
 
     Raises:
         ArchiveError: Its table of contents cannot be read, or its members overlap.
@@ -64,10 +65,12 @@ class ZipReader:
 
     format = "zip"
 
-    def __init__(self, source: LocalSource, limits: Limits) -> None:
+    def __init__(self, source: LocalSource, limits: Limits, expect: Callable[[int], None] | None = None) -> None:
         self.source = source
         self._ending = find_ending(source)
         _insist_on_limits(self._ending.members, self._ending.size, limits)
+        if expect is not None:
+            expect(self._ending.members)
         start = self._ending.start
         self._contents = source.read(start, start + self._ending.size)
         self.fingerprint = zlib.crc32(self._contents)
@@ -145,17 +148,16 @@ class ZipReader:
         """Return the entry of a member."""
         return entry_at(self._contents, self._starts[number], self._ending.prefix)
 
-    def record(self, number: int) -> bytes:
-        """Return the entry of a member as it stands in the table of contents."""
-        start = self._starts[number]
-        return self._contents[start : start + self._lengths[number]]
-
-    def span(self, number: int) -> tuple[int, int]:
-        """Return where the bytes of a member begin, and where they end at the latest: the next one begins there."""
-        return self._places[number], self._ends[number]
-
     def __len__(self) -> int:
         return len(self._starts)
+
+    def located(self, number: int) -> tuple[bytes, int, int]:
+        """Return a member's entry as it stands in the table of contents, and where its bytes begin and end.
+
+        They end at the latest where the next member begins.
+        """
+        start = self._starts[number]
+        return self._contents[start : start + self._lengths[number]], self._places[number], self._ends[number]
 
     def pieces(self, entry: Entry) -> Iterator[bytes]:
         """Yield a member's bytes as they stand in the archive."""
