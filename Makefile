@@ -5,8 +5,8 @@ NEWEST := .venv/bin
 COLAB := .venv-colab/bin
 PYTEST := -m pytest -q
 UNIT := tests --ignore tests/browser --ignore tests/kernel -m "not slow and not gpu"
-# Hundreds of odd archives, a child process each: they run without coverage, which would triple their time.
-ODD := $(addprefix tests/services/staging/test_,hostile.py hostile_zips.py fine_archives.py differential.py)
+# Hundreds of odd archives and thousands of crashes, a process each: they run without coverage, which would triple their time.
+ODD := $(addprefix tests/services/staging/test_,hostile.py hostile_zips.py fine_archives.py differential.py sweeps.py)
 # What jupyter_client and ipykernel leave open or deprecated is theirs.
 KERNEL := tests/kernel -W ignore::ResourceWarning -W ignore::DeprecationWarning -W ignore::RuntimeWarning \
 	-W ignore::pytest.PytestUnraisableExceptionWarning
@@ -41,7 +41,7 @@ unit: .venv/ready
 	$(NEWEST)/python $(PYTEST) $(ODD) -m "not slow"
 	$(NEWEST)/python $(PYTEST) $(KERNEL)
 	$(NEWEST)/coverage combine -q
-	$(NEWEST)/coverage report --skip-covered --include "colabpanel/services/*,colabpanel/jobs.py,colabpanel/errors.py" --fail-under 95
+	$(NEWEST)/coverage report --skip-covered --include "colabpanel/services/*,colabpanel/jobs.py,colabpanel/progress.py,colabpanel/errors.py" --fail-under 95
 	$(NEWEST)/coverage report --format total --fail-under 90
 
 unit-colab: .venv-colab/ready

@@ -12,7 +12,7 @@ import pytest
 
 from colabpanel.cli import _draw, _printable, main
 from colabpanel.jobs import Job
-from tests.archives import TREE, make_zip, tree_of
+from tests.archives import TREE, make_zip, tree_of, write_tree
 
 
 def _json(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
@@ -43,6 +43,27 @@ def test_a_skipped_member_is_named_in_full(tmp_path: Path, capsys: pytest.Captur
     assert "1 member was skipped" in told.out
     assert "\x1b" not in told.err
     assert "long-\\x1b[2J" in told.err
+
+
+def test_copy_copies_what_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_tree(tmp_path / "a", {"x": b"1", "y": b"22"})
+    for files, unchanged in ((2, 0), (0, 2)):
+        assert main(["copy", str(source), str(tmp_path / "b"), "--json"]) == 0
+        answer = _json(capsys)
+        assert (answer["status"], answer["files"], answer["unchanged"]) == ("ok", files, unchanged)
+    assert main(["copy", str(tmp_path / "missing"), str(tmp_path / "b"), "--json"]) == 1
+    assert _json(capsys)["status"] == "rejected"
+
+
+def test_copying_every_few_minutes_tells_each_round_and_ends_when_interrupted(tmp_path: Path) -> None:
+    source = write_tree(tmp_path / "a", {"x": b"1"})
+    command = [sys.executable, "-m", "colabpanel", "copy", str(source), str(tmp_path / "b"), "--every", "1", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["files"] == 1
+        process.send_signal(signal.SIGINT)
+        assert json.loads(process.stdout.readline())["status"] == "cancelled"
+    assert process.returncode == 130
 
 
 @pytest.mark.parametrize("command", ["stage", "plan"])

@@ -12,7 +12,7 @@ from colabpanel.errors import PathError, StorageError
 from colabpanel.services.files import free_bytes
 from colabpanel.words import size as say_size
 
-__all__ = ["FULL", "disk_errors_in_words", "disk_full"]
+__all__ = ["FULL", "disk_errors_in_words", "disk_full", "errors_about"]
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 """What a disk says that has no room."""
@@ -45,11 +45,19 @@ def disk_errors_in_words() -> Iterator[None]:
         raise StorageError(f"The disk failed: {reason}", hint="What was done is kept: try again to go on.") from error
 
 
-def disk_full(folder: Path) -> StorageError:
+@contextmanager
+def errors_about(path: Path) -> Iterator[None]:
+    """Let errors that name no file, as those of writing, name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = os.fspath(path)
+        raise
+
+
+def disk_full(folder: Path, hint: str = "Free some space, then try again.") -> StorageError:
     """Say that a disk has no room, whether for bytes or for files."""
     free = free_bytes(folder)
     left = f"{say_size(free)} are left" if free < _MUCH else "it takes no more files"
-    return StorageError(
-        f"The disk is full: {left}.",
-        hint="Free some space, then try again: it goes on where it stopped.",
-    )
+    return StorageError(f"The disk is full: {left}.", hint=hint)

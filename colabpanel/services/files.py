@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import threading
 from pathlib import Path
 
 __all__ = ["existing_parent", "free_bytes", "sync_folder", "write_atomic"]
@@ -15,10 +17,9 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         OSError: The disk refused; the old content is still there.
     """
-    import tempfile
-
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    temporary = Path(name)
+    _sweep(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
@@ -30,6 +31,23 @@ def write_atomic(path: Path, data: bytes) -> None:
             temporary.unlink()
         raise
     sync_folder(path.parent)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what writers of this file left that were killed."""
+    begun = re.compile(re.escape(f".{path.name}.") + r"(\d+)-\d+\.part")
+    with os.scandir(path.parent) as entries:
+        found = [(entry.path, match) for entry in entries if (match := begun.fullmatch(entry.name))]
+    for name, match in found:
+        if not _is_alive(int(match[1])):
+            with contextlib.suppress(OSError):
+                os.unlink(name)  # noqa: PTH108 - a name as it was listed
+
+
+def _is_alive(process: int) -> bool:
+    import psutil  # takes its time to load, and is rarely needed
+
+    return psutil.pid_exists(process)
 
 
 def sync_folder(folder: Path) -> None:

@@ -111,14 +111,18 @@ class Tree:
 
         status = path.stat()
         beside = (*parts[:-1], f".{parts[-1][:200]}.part")
-        with (
-            path.open("rb") as old,
-            os.fdopen(self.create(beside, executable=bool(status.st_mode & 0o100)), "wb") as new,
-        ):
-            shutil.copyfileobj(old, new, _CHUNK)
-        name, folder = self._place(beside)
-        os.utime(name, (status.st_atime, status.st_mtime), dir_fd=folder)
-        os.replace(name, self._place(parts)[0], src_dir_fd=folder, dst_dir_fd=folder)
+        try:
+            with (
+                path.open("rb") as old,
+                os.fdopen(self.create(beside, executable=bool(status.st_mode & 0o100)), "wb") as new,
+            ):
+                shutil.copyfileobj(old, new, _CHUNK)
+            name, folder = self._place(beside)
+            os.utime(name, (status.st_atime, status.st_mtime), dir_fd=folder)
+            self.move(beside, parts)
+        except BaseException:
+            self.remove(beside)
+            raise
         path.unlink()
 
     def _place(self, parts: Parts) -> tuple[str, int | None]:

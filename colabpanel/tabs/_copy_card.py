@@ -30,7 +30,7 @@ class CopyCard:
     def __init__(self, tab: Tab) -> None:
         self._tab = tab
         root = tab.context.host.root
-        self.source = PathPicker("Copy", tab.browse, root=root, placeholder="A file, or a folder of results")
+        self.source = PathPicker("Copy from", tab.browse, root=root, placeholder="A file, or a folder of results")
         self.target = PathPicker(
             "Copy to", tab.browse, folders_only=True, root=root, placeholder="A folder, on Drive for instance"
         )
@@ -89,7 +89,9 @@ class CopyCard:
     def copy(self) -> None:
         """Copy what the form says."""
         if not self.source.path:
-            raise InputError("Nothing to copy is chosen.", hint="Type or paste a path under Copy, or browse to it.")
+            raise InputError(
+                "Nothing to copy is chosen.", hint="Type or paste a path under Copy from, or browse to it."
+            )
         if not self.target.path:
             raise InputError("No target is chosen.", hint="Type a folder under Copy to, or browse to it.")
         source, target = self._tab.absolute(self.source.path), self._tab.absolute(self.target.path)

@@ -84,6 +84,29 @@ def test_a_folder_is_packed_by_clicking(dashboard: tuple[Server, str], page: Pag
     assert not page.evaluate(HACKED)
 
 
+def test_a_folder_is_copied_by_clicking(dashboard: tuple[Server, str], page: Page, shots: Shots) -> None:
+    server, theme = dashboard
+    page.set_viewport_size({"width": 390, "height": 2400})
+    (server.root / "results").mkdir(exist_ok=True)
+    (server.root / "results" / f"{EVIL}.txt").write_bytes(b"evil " * 1000)
+    panel = _open(page, server)
+    panel.open_tab("Data staging")
+    panel.fill("Copy from", "results")
+    panel.fill("Copy to", f"safe-{theme}")
+    panel.button("Copy").click()
+    panel.says("Copied 1 file, 4.9 KB")
+    assert (server.root / f"safe-{theme}" / f"{EVIL}.txt").exists()
+    panel.fill("Repeat", "5")
+    panel.button("Copy").click()
+    panel.says("Nothing has changed: 1 file is in")
+    expect(panel.root.get_by_text("again at")).to_be_visible()
+    shots.save(page, f"dashboard-{theme}-390-copied")
+    panel.button("Cancel").click()
+    panel.says("Cancelled.")
+    assert grave_violations(page, ".colabpanel") == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_nothing_outside_of_the_root_is_touched(dashboard: tuple[Server, str], page: Page, tmp_path: Path) -> None:
     server, _ = dashboard
     secret = make_zip(tmp_path / "secret.zip")

@@ -256,7 +256,7 @@ def test_a_mirror_survives_a_drive_that_goes_away(tmp_path: Path, monkeypatch: p
     with pytest.raises(JobCancelledError):
         mirror(tmp_path, tmp_path / "t", minutes=0.0001, on_round=told.append, progress=progress)
     assert [str(error) for error in told] == ["Drive went away."]
-    assert progress.said[0].startswith("Drive went away. Again at ")
+    assert progress.said[0].startswith("Waiting, again at ")
 
 
 @settings(max_examples=15, deadline=None)

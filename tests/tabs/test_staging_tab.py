@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from colabpanel.errors import JobCancelledError, StorageError
 from colabpanel.jobs import JobRunner
 from colabpanel.panel import Panel
+from colabpanel.services.copying.models import CopiedData
 from colabpanel.services.skipped import Skipped
 from colabpanel.services.staging.history import History
 from colabpanel.services.staging.models import Plan
+from colabpanel.tabs import _copy_card
 from colabpanel.tabs._staging_words import code_for, plan_facts, skipped_list
 from colabpanel.tabs.staging import StagingTab
-from tests.archives import TREE, make_zip, tree_of
+from tests.archives import TREE, make_zip, tree_of, write_tree
 from tests.fakes import FakeClock, FakeHost, HeldWork
 
 EVIL = "<img src=x onerror=alert(1)>.txt"
@@ -233,6 +236,54 @@ def test_pack_writes_an_archive_beside_the_folder(
     assert (tmp_path / "pictures.zip").exists()
     tab.packing.shard.value = "1"
     assert "shard_size=1048576" in tab.packing.code.value
+
+
+def test_copy_brings_results_to_a_safe_place(
+    tab: StagingTab, panel: Panel, host: FakeHost, tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    tab.copying.button.click()
+    assert "Nothing to copy is chosen." in tab.notice.value
+    results, drive = tmp_path / "results", tmp_path / "drive"
+    write_tree(results, {"<b>.txt": b"text"})
+    tab.copying.source.text.value = str(results)
+    tab.copying.button.click()
+    assert "No target is chosen." in tab.notice.value
+    tab.copying.target.text.value = str(drive)
+    assert f"colabpanel.copy(&#x27;{results}&#x27;, &#x27;{drive}&#x27;)" in tab.copying.code.value
+    tab.copying.every.value = "soon"
+    tab.copying.button.click()
+    assert "takes a number of minutes" in tab.notice.value
+    tab.copying.every.value = ""
+    (results / "link").symlink_to("nowhere")
+    tab.copying.button.click()
+    tick(panel)
+    assert "Copied 1 file, 4 bytes" in tab.copying.jobs.message.value
+    assert "1 was left out" in tab.copying.jobs.message.value
+    assert tree_of(drive) == {"<b>.txt": b"text"}
+
+
+def test_copy_again_and_again_tells_each_round(
+    tab: StagingTab, panel: Panel, tmp_path: Path, tick: Callable[[Panel], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def rounds(*_: object, minutes: float, on_round: Callable[[object], None], **__: object) -> None:
+        on_round(CopiedData("ok", tmp_path, 3, 30, 0, (), 1))
+        seen.append(tab.copying.jobs.message.value)
+        on_round(StorageError("Drive went away.", hint="Mount it."))
+        seen.append(tab.copying.jobs.message.value)
+        raise JobCancelledError
+
+    monkeypatch.setattr(_copy_card, "mirror", rounds)
+    for field, value in ((tab.copying.source, "a"), (tab.copying.target, "b")):
+        field.text.value = value
+    tab.copying.every.value = "2.5"
+    assert "minutes=2.5" in tab.copying.code.value
+    tab.copying.button.click()
+    tick(panel)
+    assert "Copied 3 files" in seen[0]
+    assert "Drive went away." in seen[1]
+    assert "Cancelled." in tab.copying.jobs.message.value
 
 
 def test_a_plan_says_what_was_staged_before(

@@ -99,9 +99,8 @@ def mirror(
             outcome = error
         if on_round is not None:
             on_round(outcome)
-        said = outcome.message if isinstance(outcome, StorageError) else copy_summary(outcome)
         at = time.strftime("%H:%M", time.localtime(time.time() + minutes * 60))
-        progress.start(None, f"{said} Again at {at}", unit="rounds")
+        progress.start(None, f"Waiting, again at {at}", unit="rounds")
         due = time.monotonic() + minutes * 60
         while time.monotonic() < due:
             progress.advance(0)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from colabpanel.errors import LimitError, PasswordError
 from colabpanel.progress import Progress
-from colabpanel.services.disks import disk_errors_in_words
+from colabpanel.services.disks import disk_errors_in_words, errors_about
 from colabpanel.services.files import free_bytes
 from colabpanel.services.paths import real_root, resolve_inside
 from colabpanel.services.sources import LocalSource
@@ -60,11 +60,12 @@ class _Staging(NamedTuple):
             return self._result(
                 Outcome(receipt["files"], receipt["size"], ()), Published(kept=receipt["files"]), reused=True
             )
-        outcome = self._unpack(archive_size)
-        if not outcome.files:
-            insist_on_a_match(wanted, outcome.skipped, places.partial)
-        places.partial.begin_publishing(outcome)
-        published = publish(places.partial, places.directory, wanted.overwrite, self.progress, source=places.source)
+        with errors_about(places.partial.folder):
+            outcome = self._unpack(archive_size)
+            if not outcome.files:
+                insist_on_a_match(wanted, outcome.skipped, places.partial)
+            places.partial.begin_publishing()
+            published = publish(places.partial, places.directory, wanted.overwrite, self.progress, source=places.source)
         if not published.skipped:
             receipts.keep(self.identity, places.directory, outcome, self.reader)
         return self._result(outcome, published)
@@ -88,8 +89,6 @@ class _Staging(NamedTuple):
             resuming = wanted.resume and partial.matches(self.identity)
             total, files = _insist_on_room(reader, wanted, self.places, resuming=resuming)
         partial.open(self.identity, resume=wanted.resume)
-        if partial.published:
-            return partial.published
         try:
             if isinstance(reader, ZipReader):
                 return extract_zip(

@@ -140,7 +140,7 @@ def _write_all(handle: int, data: bytes) -> None:
 def in_words(error: OSError, folder: Path) -> PathError | StorageError:
     """Say why a disk cannot be written to."""
     if error.errno in FULL:
-        return disk_full(folder)
+        return disk_full(folder, "Free some space, then stage again: it goes on where it stopped.")
     reason = os.strerror(error.errno or 0)
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return PathError(f"{folder.parent} cannot be written to ({reason}).", hint="Choose another target folder.")
@@ -150,11 +150,18 @@ def in_words(error: OSError, folder: Path) -> PathError | StorageError:
 
 
 def is_done(partial: Partial, tree: Tree, index: int, place: Parts) -> bool:
-    """Whether an earlier run unpacked a member, and it still has its size."""
+    """Whether an earlier run unpacked a member, and it still has its size, here or where it was moved to."""
     size = partial.done.get(index)
     if size is None:
         return False
-    status = tree.status(place)
+    return _has(tree, place, size) or (partial.target is not None and _has(partial.target, place, size))
+
+
+def _has(tree: Tree, place: Parts, size: int) -> bool:
+    try:
+        status = tree.status(place)
+    except OSError:  # a folder above it is missing, or a link
+        return False
     return status is not None and stat.S_ISREG(status.st_mode) and status.st_size == size
 
 

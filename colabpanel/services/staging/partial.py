@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from colabpanel.errors import JobBusyError, PathError
 from colabpanel.services.files import existing_parent
 from colabpanel.services.skipped import Skipped
+from colabpanel.services.tree import Tree
 
 try:
     import fcntl
@@ -75,7 +76,8 @@ class Partial:
         self.is_inside = self.folder.parent == directory
         self.files = self.folder / _FILES
         self.done: dict[int, int] = {}
-        self.published: Outcome | None = None
+        self.target: Tree | None = None
+        self._directory = directory
         self._journal_path = self.folder / _JOURNAL
         self._journal = self._lock = -1
         self._batch: list[tuple[int, int]] = []
@@ -146,6 +148,8 @@ class Partial:
             ) from None
 
     def _begin_afresh(self, identity: list[Any]) -> None:
+        if self._journal_path.exists():
+            self._journal_path.unlink()  # first, for it says what is in the tree
         _remove_tree(self.files)
         temporary = self._journal_path.with_suffix(".new")
         temporary.write_text(json.dumps({"version": _VERSION, "identity": identity}) + "\n", encoding="ascii")
@@ -167,10 +171,8 @@ class Partial:
     def _read_progress(self) -> None:
         for line in self._read_journal()[1:]:
             self.done.update(line.get("done", ()))
-            if "publish" in line:
-                found = line["publish"]
-                skipped = tuple(Skipped(*pair) for pair in found["skipped"])
-                self.published = Outcome(found["files"], found["size"], skipped)
+            if "publish" in line and self._directory.is_dir():
+                self.target = Tree(self._directory)
 
     def discard(self) -> None:
         """Delete it, unless a process works on it.
@@ -202,11 +204,10 @@ class Partial:
             self._append({"done": self._batch})
             self._batch, self._batch_bytes = [], 0
 
-    def begin_publishing(self, outcome: Outcome) -> None:
-        """Note that the tree is complete, durably: from here on it only has to be moved."""
+    def begin_publishing(self) -> None:
+        """Note, durably, that the tree is complete and members may be looked for in the target from here on."""
         self.flush()
-        skipped = [list(pair) for pair in outcome.skipped]
-        self._append({"publish": {"files": outcome.files, "size": outcome.size, "skipped": skipped}})
+        self._append({"publish": True})
         os.fsync(self._journal)
 
     def _append(self, line: dict[str, Any]) -> None:
@@ -219,6 +220,8 @@ class Partial:
             if handle >= 0:
                 os.close(handle)
         self._journal = self._lock = -1
+        if self.target is not None:
+            self.target.close()
         if self._is_left_over:
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
@@ -230,7 +233,8 @@ class Partial:
             PathError: It is not ours.
         """
         self.insist_on_ours()
-        # The lock goes last: by it a half removed folder is known for ours.
+        # The journal goes first, for it says what is in the tree; the lock last: by it a half removed folder is known.
+        self._journal_path.unlink(missing_ok=True)
         _remove_tree(self.files)
         for name in (*(_OUR_NAMES - {_FILES, _LOCK}), _LOCK):
             (self.folder / name).unlink(missing_ok=True)

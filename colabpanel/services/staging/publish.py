@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -106,7 +107,7 @@ class _Merge(NamedTuple):
     def _move(self, entry: os.DirEntry[str], place: Parts) -> None:
         existing = self.target.status(place)
         if existing is None:
-            self.target.adopt(Path(entry.path), place)
+            self._adopt(entry, place)
         elif entry.is_dir(follow_symlinks=False):
             self._move_folder(place, existing)
         elif stat.S_ISDIR(existing.st_mode):
@@ -117,6 +118,15 @@ class _Merge(NamedTuple):
             self.published.kept += 1
         else:
             self.target.adopt(Path(entry.path), place)
+
+    def _adopt(self, entry: os.DirEntry[str], place: Parts) -> None:
+        try:
+            self.target.adopt(Path(entry.path), place)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self.target.make_folder(place)  # on another disk: file by file
+            self.folder(place)
 
     def _move_folder(self, place: Parts, existing: os.stat_result) -> None:
         if not stat.S_ISDIR(existing.st_mode):

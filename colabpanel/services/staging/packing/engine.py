@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from colabpanel.errors import InputError, PathError, SpaceError
 from colabpanel.progress import Progress
-from colabpanel.services.disks import disk_errors_in_words
+from colabpanel.services.disks import disk_errors_in_words, errors_about
 from colabpanel.services.files import existing_parent, free_bytes, sync_folder
 from colabpanel.services.paths import real_root, resolve_inside
 from colabpanel.services.skipped import Skipped
@@ -45,7 +45,9 @@ def pack_here(
     packing = _Packing(folder, target, level, workers, progress)
     index = Index(target)
     earlier = {path for path, _ in index.read()}
-    ours = {target, index.path, _beside(target), *earlier}
+    ours = {target, _beside(target), *earlier}
+    if shard_size and target.parent.is_dir():
+        ours |= index.ours()
     files = [file for file in files_below(folder, ours, packing.skipped) if packing.takes(file)]
     if not files:
         raise InputError(f"{folder} holds no files to pack.", hint="Choose another folder.")
@@ -53,9 +55,12 @@ def pack_here(
     progress.start(sum(file.size for shard in shards if not shard.is_current for file in shard.files), "Packing")
     done = [packing.write(shard) for shard in shards]
     if shard_size:
-        index.write(done)
-        for path in earlier - {shard.path for shard in done}:
+        retired = sorted(earlier - {shard.path for shard in done})
+        index.write(done, retired)
+        for path in retired:
             path.unlink(missing_ok=True)
+        if retired:
+            index.write(done)
     return packing.result(done)
 
 
@@ -109,7 +114,7 @@ class _Packing:
         shard.path.parent.mkdir(parents=True, exist_ok=True)
         beside = _beside(shard.path)
         try:
-            with beside.open("wb") as stream:
+            with errors_about(beside.parent), beside.open("wb") as stream:
                 kept = self._fill(stream, shard)
                 stream.flush()
                 os.fsync(stream.fileno())

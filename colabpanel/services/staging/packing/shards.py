@@ -7,7 +7,9 @@ shards whose files have changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,26 +53,52 @@ class Index:
         """Return the path of a shard, numbered from 1."""
         return self._folder / f"{self._stem}-{number:05}{self._suffix}"
 
+    def number_of(self, name: str) -> int:
+        """Return the number of a shard, or 0 for what is none of this index's."""
+        found = re.fullmatch(re.escape(self._stem) + r"-(\d{5,})" + re.escape(self._suffix), name)
+        return int(found[1]) if found else 0
+
+    def ours(self) -> set[Path]:
+        """Return what lies beside the archive and belongs to it: shards, the index, and beginnings of these."""
+        with os.scandir(self._folder) as entries:
+            names = [entry.name for entry in entries]
+        bare = {name: re.sub(r"\.part$", "", name.removeprefix(".")) for name in names}
+        return {
+            self._folder / name for name in names if self.number_of(bare[name]) or bare[name].startswith(self.path.name)
+        }
+
     def read(self) -> list[tuple[Path, set[FoundFile]]]:
         """Return what an earlier packing noted; nothing where there is none, or it makes no sense."""
         try:
-            found: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
-            if found["version"] != _VERSION:
-                return []
             return [
-                (self._folder / Path(row["name"]).name, {FoundFile(*file) for file in row["files"]})
-                for row in found["shards"]
+                (self._folder / row["name"], {FoundFile(*file) for file in row["files"]})
+                for row in self._rows()
+                if self.number_of(row["name"])
             ]
+        except (KeyError, TypeError):
+            return []
+
+    def _rows(self) -> list[dict[str, Any]]:
+        try:
+            found: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
+            return list(found["shards"]) if found["version"] == _VERSION else []
         except (OSError, ValueError, KeyError, TypeError):
             return []
 
-    def write(self, shards: Sequence[Shard]) -> None:
-        """Replace the index."""
+    def write(self, shards: Sequence[Shard], retired: Iterable[Path] = ()) -> None:
+        """Replace the index; rows of another kind of archive stay.
+
+        Args:
+            shards: What there is now.
+            retired: Shards that are about to be removed: listed without files, they are not forgotten.
+        """
+        others = [row for row in self._rows() if not self.number_of(str(row.get("name", "")))]
         rows = [
             {"name": shard.path.name, "bytes": shard.path.stat().st_size, "files": [list(file) for file in shard.files]}
             for shard in shards
         ]
-        write_atomic(self.path, json.dumps({"version": _VERSION, "shards": rows}).encode())
+        rows += [{"name": path.name, "bytes": 0, "files": []} for path in retired]
+        write_atomic(self.path, json.dumps({"version": _VERSION, "shards": [*others, *rows]}).encode())
 
 
 def spread(files: Sequence[FoundFile], index: Index, shard_size: int) -> list[Shard]:
@@ -78,7 +106,7 @@ def spread(files: Sequence[FoundFile], index: Index, shard_size: int) -> list[Sh
     by_name = {file.name: file for file in files}
     shards, taken, number = [], set[str](), 0
     for path, earlier in index.read():
-        number += 1
+        number = max(number, index.number_of(path.name))
         kept = [by_name[old.name] for old in sorted(earlier) if old.name in by_name and old.name not in taken]
         taken.update(file.name for file in kept)
         if kept:
