@@ -97,7 +97,7 @@ class _Copying:
 
     def __init__(self, folder: Path, into: Path, name: str | None, ledger: Ledger, progress: Progress) -> None:
         self._folder, self._into, self._name, self._ledger, self._progress = folder, into, name, ledger, progress
-        self._threads = 1 if is_remote(into) else _THREADS
+        self._threads = 1 if is_remote(into) or not hasattr(os, "pwrite") else _THREADS
         self._trees, self._all_trees, self._stopped, self._lock = local(), list[Tree](), Event(), Lock()
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="colabpanel-copier")
         self.files = self.size = self.unchanged = 0

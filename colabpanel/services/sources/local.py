@@ -17,7 +17,7 @@ from colabpanel.errors import PathError, SourceLostError, UnreadableError
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["LocalSource", "SourceFile"]
+__all__ = ["LocalSource", "SourceFile", "read_at"]
 
 _PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR}
 _GONE = {errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO, errno.ENOENT}
@@ -90,7 +90,7 @@ class LocalSource:
     def _read_once(self, view: memoryview, start: int) -> int:
         for attempt in range(self._tries):
             try:
-                return _read_at(self._handle, view, start)
+                return read_at(self._handle, view, start)
             except OSError as error:
                 if error.errno not in _PASSING or attempt == self._tries - 1:
                     raise _lost(self.path, error) from error
@@ -115,7 +115,8 @@ class LocalSource:
         os.close(self._handle)
 
 
-def _read_at(handle: int, view: memoryview, start: int) -> int:
+def read_at(handle: int, view: memoryview, start: int) -> int:
+    """Read once into a buffer, from a position of an open file; returns how many bytes came."""
     if hasattr(os, "preadv"):
         return os.preadv(handle, [view], start)
     os.lseek(handle, start, os.SEEK_SET)  # Windows, where each thread has a handle of its own

@@ -15,8 +15,8 @@ from colabpanel.services.walk import FoundFile
 
 __all__ = ["DEFAULT_LEVEL", "LARGE", "batches", "compressed", "pieces"]
 
-DEFAULT_LEVEL = 4
-"""With libdeflate this packs a little better than ``zip`` by default, in a quarter of the time."""
+DEFAULT_LEVEL = 5
+"""With libdeflate this packs a little better than ``zip`` by default, in a sixth of the time with two processors."""
 
 LARGE = 32 << 20
 """Bytes from which a file goes through memory in pieces."""
