@@ -18,7 +18,7 @@ from dataclasses import asdict
 from typing import Any, TypeVar, get_args
 
 from colabpanel import __version__, words
-from colabpanel.errors import ColabPanelError, StorageError
+from colabpanel.errors import ColabPanelError
 from colabpanel.hosts import detect
 from colabpanel.jobs import Job, JobRunner, JobSnapshot
 from colabpanel.progress import Progress
@@ -176,9 +176,9 @@ def _copy(parsed: argparse.Namespace) -> dict[str, Any]:
     if parsed.every is None:
         return _of_copying(_run(lambda progress: copy(parsed.source, parsed.target, progress=progress)))
 
-    def tell(outcome: CopiedData | StorageError) -> None:
-        if isinstance(outcome, StorageError):
-            _tell({"status": "failed", "message": outcome.message, "hint": outcome.hint}, as_json=parsed.json)
+    def tell(outcome: CopiedData | ColabPanelError) -> None:
+        if isinstance(outcome, ColabPanelError):
+            _tell({"status": outcome.status, "message": outcome.message, "hint": outcome.hint}, as_json=parsed.json)
         else:
             _tell(_of_copying(outcome), as_json=parsed.json)
 

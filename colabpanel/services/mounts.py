@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["is_remote", "mount_of"]
+from colabpanel.errors import StorageError
+
+__all__ = ["DRIVE", "insist_on_drive", "is_remote", "mount_of"]
+
+DRIVE = Path("/content/drive")
+"""Where Colab mounts Google Drive."""
 
 _REMOTE = ("fuse", "drive", "nfs", "cifs", "smb", "9p", "sshfs", "davfs")
 
@@ -23,6 +28,18 @@ def mount_of(path: Path) -> tuple[str, str]:
     except OSError:
         return "", ""
     return best, kind
+
+
+def insist_on_drive(path: Path) -> None:
+    """Refuse a path on Google Drive while Drive is not mounted: a folder of that name would be made on the local disk.
+
+    Raises:
+        StorageError: It is not mounted.
+    """
+    if DRIVE in path.parents and not (DRIVE / path.relative_to(DRIVE).parts[0]).exists():
+        raise StorageError(
+            f"Google Drive is not mounted at {DRIVE}.", hint="Mount it in the Drive tab, then try again."
+        )
 
 
 def is_remote(path: Path) -> bool:

@@ -7,7 +7,7 @@ import time
 
 import ipywidgets
 
-from colabpanel.errors import InputError, StorageError
+from colabpanel.errors import ColabPanelError, InputError
 from colabpanel.progress import Progress
 from colabpanel.services.copying.models import CopiedData
 from colabpanel.services.copying.service import copy, copy_summary, mirror
@@ -104,9 +104,9 @@ class CopyCard:
 
         self._tab.start_job(self.jobs, _copied, work)
 
-    def _round(self, outcome: CopiedData | StorageError) -> None:
+    def _round(self, outcome: CopiedData | ColabPanelError) -> None:
         """Show what became of a round while the next is waited for."""
-        if isinstance(outcome, StorageError):
+        if isinstance(outcome, ColabPanelError):
             message = Message("warning", f"{time.strftime('%H:%M')}: {outcome.message}", outcome.hint)
         else:
             message = _copied(outcome)

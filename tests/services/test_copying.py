@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from colabpanel.errors import InputError, JobCancelledError, PathError, SpaceError, StorageError
 from colabpanel.progress import Progress
-from colabpanel.services.copying import engine, one_file, service
+from colabpanel.services import mounts
+from colabpanel.services.copying import engine, ledger, one_file, service
 from colabpanel.services.copying.service import copy, copy_summary, mirror
 from colabpanel.services.mounts import is_remote, mount_of
 from colabpanel.services.tree import Tree
@@ -106,12 +107,12 @@ def test_links_are_not_followed_and_named(source: Path, tmp_path: Path) -> None:
 
 def test_cancelling_leaves_whole_files_only(tmp_path: Path) -> None:
     big = random.Random(0).randbytes(40 << 20)
-    write_tree(tmp_path / "source", {"big": big, "small": b"s"})
+    source, target = write_tree(tmp_path / "source", {"big": big, "small": b"s"}), tmp_path / "target"
     with pytest.raises(JobCancelledError):
-        copy(tmp_path / "source", tmp_path / "target", progress=Recorded(cancel_at=1))
-    assert set(tree_of(tmp_path / "target")) <= {"small"}
-    assert copy(tmp_path / "source", tmp_path / "target").status == "ok"
-    assert tree_of(tmp_path / "target") == {"big": big, "small": b"s"}
+        engine.copy_here(str(source), str(target), None, None, Recorded(cancel_at=2))
+    assert tree_of(target) == {"small": b"s"}
+    assert copy(source, target).status == "ok"
+    assert tree_of(target) == {"big": big, "small": b"s"}
 
 
 @pytest.mark.parametrize(
@@ -218,10 +219,42 @@ def test_one_piece_after_another_gives_the_same(tmp_path: Path, monkeypatch: pyt
 def test_which_disks_are_far_away(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mount_of(Path("/proc/self"))[1] == "proc"
     assert not is_remote(Path("/tmp"))
-    from colabpanel.services import mounts
-
     monkeypatch.setattr(mounts, "mount_of", lambda _: ("/content/drive", "fuse.drive"))
     assert is_remote(Path("/content/drive/MyDrive"))
+
+
+def test_what_is_replaced_needs_no_room_twice(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _copy_here(source, tmp_path / "target")
+    for name in TREE:
+        os.utime(source / name, (7, 7))
+    monkeypatch.setattr(engine, "free_bytes", lambda _: len(TREE["d/b.bin"]))
+    assert _copy_here(source, tmp_path / "target")["files"] == 4
+
+
+def test_a_drive_that_is_not_mounted_is_not_made_of_local_folders(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive = tmp_path / "drive"
+    monkeypatch.setattr(mounts, "DRIVE", drive)
+    drive.mkdir()
+    with pytest.raises(StorageError, match="Google Drive is not mounted at"):
+        _copy_here(source, drive / "MyDrive/results")
+    assert not os.listdir(drive)
+    (drive / "MyDrive").mkdir()
+    assert _copy_here(source, drive / "MyDrive/results")["status"] == "ok"
+
+
+def test_a_drive_that_was_unmounted_since_is_noticed(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = (str(source), str(tmp_path / "gdrive/results"), None, str(tmp_path / "state"))
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "mount_of", lambda _: ("/gdrive", "fuse.drive"))
+        patch.setattr(ledger, "is_remote", lambda _: True)
+        engine.copy_here(*arguments, Progress())
+        assert engine.copy_here(*arguments, Progress())["unchanged"] == 4
+    with pytest.raises(StorageError, match="was on /gdrive, which is not mounted any more"):
+        engine.copy_here(*arguments, Progress())
 
 
 def test_a_mirror_goes_on_until_it_is_cancelled(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

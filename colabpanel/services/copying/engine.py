@@ -18,7 +18,7 @@ from colabpanel.services.copying.ledger import Ledger
 from colabpanel.services.copying.one_file import copy_file
 from colabpanel.services.disks import FULL, disk_errors_in_words, disk_full
 from colabpanel.services.files import free_bytes
-from colabpanel.services.mounts import is_remote
+from colabpanel.services.mounts import insist_on_drive, is_remote
 from colabpanel.services.paths import real_root, resolve_inside
 from colabpanel.services.skipped import Skipped
 from colabpanel.services.tree import Tree
@@ -62,6 +62,7 @@ def copy_here(source: str, target: str, root: str | None, state_dir: str | None,
         if goal == origin:
             raise PathError("The source and the target are the same file.", hint="Choose another target.")
         folder, into = origin.parent, goal.parent
+    insist_on_drive(into)
     ledger = Ledger(Path(state_dir) if state_dir else None, origin, goal)
     copying = _Copying(folder, into, None if origin.is_dir() else goal.name, ledger, progress)
     with closing(copying):
@@ -100,19 +101,15 @@ class _Copying:
         self._threads = 1 if is_remote(into) or not hasattr(os, "pwrite") else _THREADS
         self._trees, self._all_trees, self._stopped, self._lock = local(), list[Tree](), Event(), Lock()
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="colabpanel-copier")
-        self.files = self.size = self.unchanged = 0
+        self.files = self.size = self.unchanged = self._replaced = 0
         self.skipped: list[Skipped] = []
 
     def run(self, found: Iterable[FoundFile]) -> None:
         """Copy what is new or changed."""
         self._into.mkdir(parents=True, exist_ok=True)
         changed = [file for file in found if self._has_changed(file)]
-        total, free = sum(file.size for file in changed), free_bytes(self._into)
-        if total > free:
-            raise SpaceError(
-                f"The files need {say_size(total)}, and {say_size(free)} are free.",
-                hint="Free some space, or choose another target.",
-            )
+        total = sum(file.size for file in changed)
+        self._insist_on_room(total, max((file.size for file in changed), default=0))
         self._progress.start(total, "Copying")
         small = (file for file in changed if file.size < _LARGE)
         large = (file for file in changed if file.size >= _LARGE)
@@ -122,6 +119,15 @@ class _Copying:
         for file in large:
             self._take_down(self._copy(file, self._large_told, self._threads))
 
+    def _insist_on_room(self, total: int, largest: int) -> None:
+        """Refuse what cannot fit; a file that is replaced goes only when its successor is there."""
+        needed, free = max(total - self._replaced, largest), free_bytes(self._into)
+        if needed > free:
+            raise SpaceError(
+                f"The files need {say_size(needed)}, and {say_size(free)} are free.",
+                hint="Free some space, or choose another target.",
+            )
+
     def _has_changed(self, file: FoundFile) -> bool:
         self._progress.advance(0)
         try:
@@ -130,6 +136,7 @@ class _Copying:
             return True
         unchanged = self._ledger.is_unchanged(file, there)
         self.unchanged += unchanged
+        self._replaced += there.st_size if there is not None and not unchanged else 0
         return not unchanged
 
     def _tree(self) -> Tree:

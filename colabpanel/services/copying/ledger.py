@@ -11,7 +11,9 @@ import os
 import zlib
 from pathlib import Path
 
+from colabpanel.errors import StorageError
 from colabpanel.services.files import write_atomic
+from colabpanel.services.mounts import is_remote, mount_of
 from colabpanel.services.walk import FoundFile
 
 __all__ = ["Ledger"]
@@ -30,18 +32,31 @@ class Ledger:
         folder: Where ledgers are kept, or None to keep none.
         source: The folder copied from.
         target: The folder copied to.
+
+    Raises:
+        StorageError: The target was on a mounted drive, which has gone.
     """
 
     def __init__(self, folder: Path | None, source: Path, target: Path) -> None:
         name = f"{zlib.crc32(os.fsencode(source)):08x}-{zlib.crc32(os.fsencode(target)):08x}.json"
         self._path = folder / "copies" / name if folder else None
         self._ends = [str(source), str(target)]
+        self._mount = mount_of(target)[0] if is_remote(target) else ""
         self._files: dict[str, Record] = {}
         if self._path is not None:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 found = json.loads(self._path.read_text(encoding="utf-8"))
                 if found["ends"] == self._ends:
+                    self._insist_on_mount(found["mount"])
                     self._files = {name: tuple(record) for name, record in found["files"].items()}
+
+    def _insist_on_mount(self, earlier: str) -> None:
+        """Refuse a folder that was on a mounted drive and now is not: what is copied there would not be safe."""
+        if earlier and self._mount != earlier:
+            raise StorageError(
+                f"{self._ends[1]} was on {earlier}, which is not mounted any more.",
+                hint="Mount it again, then copy again.",
+            )
 
     def is_unchanged(self, file: FoundFile, there: os.stat_result | None) -> bool:
         """Whether a file stands at its place as it is, going by sizes and times."""
@@ -61,7 +76,9 @@ class Ledger:
             return
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(self._path, json.dumps({"ends": self._ends, "files": self._files}).encode())
+            write_atomic(
+                self._path, json.dumps({"ends": self._ends, "mount": self._mount, "files": self._files}).encode()
+            )
             ledgers = sorted(self._path.parent.glob("*.json"), key=lambda path: path.stat().st_mtime)
             for path in ledgers[:-_MOST]:
                 path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from colabpanel import words
-from colabpanel.errors import InputError, StorageError
+from colabpanel.errors import ColabPanelError, InputError, SpaceError, StorageError
 from colabpanel.hosts import state_dir
 from colabpanel.progress import Progress
 from colabpanel.services.copying.models import CopiedData
@@ -70,12 +70,12 @@ def mirror(
     *,
     minutes: float = 10,
     root: str | Path | None = None,
-    on_round: Callable[[CopiedData | StorageError], None] | None = None,
+    on_round: Callable[[CopiedData | ColabPanelError], None] | None = None,
     progress: Progress | None = None,
 ) -> NoReturn:
     """Copy now and again every so many minutes, until it is cancelled.
 
-    A round that fails because the disk or Drive does is told and tried again when its time comes.
+    A round that fails because the disk or Drive does, or is full, is told and tried again when its time comes.
 
     Args:
         source: See `copy`.
@@ -86,7 +86,7 @@ def mirror(
         progress: Cancels it; is told how each round goes on.
 
     Raises:
-        InputError: A path cannot be used, or there is no room.
+        InputError: A path cannot be used.
         JobCancelledError: ``progress`` cancelled it.
     """
     if minutes <= 0:
@@ -94,8 +94,8 @@ def mirror(
     progress = progress or Progress()
     while True:
         try:
-            outcome: CopiedData | StorageError = copy(source, target, root=root, progress=progress)
-        except StorageError as error:
+            outcome: CopiedData | ColabPanelError = copy(source, target, root=root, progress=progress)
+        except (SpaceError, StorageError) as error:
             outcome = error
         if on_round is not None:
             on_round(outcome)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from colabpanel.errors import StorageError
-from colabpanel.services.mounts import mount_of
+from colabpanel.services.mounts import DRIVE, mount_of
 from colabpanel.services.sources import LocalSource, ReadAhead
 
 __all__ = ["cache_share", "seconds_for"]
@@ -58,4 +58,4 @@ def cache_share(source: LocalSource) -> int:
     Google's Drive client and rclone write what is read into a cache on the local disk.
     """
     point, kind = mount_of(source.path)
-    return source.size if kind in _DRIVE_NAMES or point == "/content/drive" else 0
+    return source.size if kind in _DRIVE_NAMES or point == str(DRIVE) else 0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from colabpanel.errors import InputError, PathError, SpaceError
+from colabpanel.services.mounts import insist_on_drive
 from colabpanel.services.paths import real_root, resolve_inside
 from colabpanel.services.skipped import Skipped
 from colabpanel.services.sources import LocalSource
@@ -28,6 +29,7 @@ class Places:
         self.source = resolve_inside(root, request.source)
         self.directory = resolve_inside(root, request.directory)
         self.partial = Partial(self.directory, root)
+        insist_on_drive(self.directory)
         if self.source == self.directory:
             raise PathError("The source and the target are the same path.", hint="Choose another target folder.")
 

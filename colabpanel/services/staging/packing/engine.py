@@ -14,6 +14,7 @@ from colabpanel.errors import InputError, PathError, SpaceError
 from colabpanel.progress import Progress
 from colabpanel.services.disks import disk_errors_in_words, errors_about
 from colabpanel.services.files import existing_parent, free_bytes, sync_folder
+from colabpanel.services.mounts import insist_on_drive
 from colabpanel.services.paths import real_root, resolve_inside
 from colabpanel.services.skipped import Skipped
 from colabpanel.services.staging.names import safe_parts
@@ -41,6 +42,7 @@ def pack_here(
     top = real_root(root)
     folder, target = resolve_inside(top, directory), resolve_inside(top, archive)
     _insist_on_places(folder, target)
+    insist_on_drive(target)
     progress.start(None, "Looking at the files")
     packing = _Packing(folder, target, level, workers, progress)
     index = Index(target)
