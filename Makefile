@@ -57,7 +57,7 @@ test-long: .venv/ready .venv-colab/ready chromium
 
 # make bench ONLY=panel
 bench: .venv/ready
-	@for name in $(or $(ONLY),panel staging); do PYTHONPATH=. $(NEWEST)/python benchmarks/$$name.py || exit 1; done
+	@for name in $(or $(ONLY),panel staging packing); do PYTHONPATH=. $(NEWEST)/python benchmarks/$$name.py || exit 1; done
 
 .venv/ready: pyproject.toml constraints/newest.txt
 	$(PYTHON) -m venv .venv

@@ -268,7 +268,7 @@ def _tell(answer: dict[str, Any], *, as_json: bool) -> None:
         print(json.dumps(answer), flush=True)
         return
     stream = sys.stdout if _EXIT_CODES[answer["status"]] in {0, 3} else sys.stderr
-    print(_printable(answer["message"]), file=stream)
+    print(_printable(answer["message"]), file=stream, flush=True)
     for member, reason in answer.get("skipped", ()):
         print(_printable(f"  skipped {member}: {reason}"), file=sys.stderr)
     if answer.get("hint"):

@@ -9,15 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from colabpanel.errors import PathError, StorageError
-from colabpanel.services.files import free_bytes
-from colabpanel.words import size as say_size
+from colabpanel.services.files import existing_parent
 
 __all__ = ["FULL", "disk_errors_in_words", "disk_full", "errors_about"]
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 """What a disk says that has no room."""
 
-_MUCH = 1 << 20
 _NOT_USABLE = {
     errno.EACCES,
     errno.EPERM,
@@ -58,6 +56,13 @@ def errors_about(path: Path) -> Iterator[None]:
 
 def disk_full(folder: Path, hint: str = "Free some space, then try again.") -> StorageError:
     """Say that a disk has no room, whether for bytes or for files."""
-    free = free_bytes(folder)
-    left = f"{say_size(free)} are left" if free < _MUCH else "it takes no more files"
-    return StorageError(f"The disk is full: {left}.", hint=hint)
+    said = "The disk takes no more files." if _takes_no_files(folder) else "The disk is full."
+    return StorageError(said, hint=hint)
+
+
+def _takes_no_files(folder: Path) -> bool:
+    try:
+        system = os.statvfs(existing_parent(folder))
+    except (AttributeError, OSError):  # Windows does not tell
+        return False
+    return bool(system.f_files) and not system.f_favail

@@ -36,7 +36,10 @@ def insist_on_drive(path: Path) -> None:
     Raises:
         StorageError: It is not mounted.
     """
-    if DRIVE in path.parents and not (DRIVE / path.relative_to(DRIVE).parts[0]).exists():
+    if path != DRIVE and DRIVE not in path.parents:
+        return
+    below = path.relative_to(DRIVE).parts or ("MyDrive",)
+    if not (DRIVE / below[0]).exists():
         raise StorageError(
             f"Google Drive is not mounted at {DRIVE}.", hint="Mount it in the Drive tab, then try again."
         )

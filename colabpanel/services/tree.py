@@ -22,7 +22,9 @@ _HAS_DIR_FD = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_FOLLOW
 _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NO_FOLLOW | getattr(os, "O_BINARY", 0)
-_MOST_OPEN = 160
+_MOST_OPEN = 24
+"""Folders kept open; a process may have many trees, and some systems allow 256 files."""
+
 _CHUNK = 1 << 20
 
 Parts = tuple[str, ...]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +14,10 @@ from colabpanel.errors import PathError
 from colabpanel.services.skipped import Skipped
 
 __all__ = ["FoundFile", "file_at", "files_below"]
+
+
+_PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR}
+_TRIES, _FIRST_PAUSE = 4, 0.25
 
 
 class FoundFile(NamedTuple):
@@ -65,8 +71,7 @@ def file_at(path: Path) -> FoundFile:
 
 def _below(folder: str, prefix: str, leave_out: set[str], skipped: list[Skipped]) -> Iterator[FoundFile]:
     try:
-        with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+        found = _entries(folder)
     except OSError as error:
         skipped.append(Skipped(prefix or ".", f"it cannot be listed: {os.strerror(error.errno or 0)}"))
         return
@@ -78,6 +83,19 @@ def _below(folder: str, prefix: str, leave_out: set[str], skipped: list[Skipped]
             yield from _below(entry.path, f"{name}/", leave_out, skipped)
         elif file := _file(entry, name, skipped):
             yield file
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """List a folder, trying again where an error may pass."""
+    for attempt in range(_TRIES):
+        try:
+            with os.scandir(folder) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            if error.errno not in _PASSING or attempt == _TRIES - 1:
+                raise
+        time.sleep(_FIRST_PAUSE * 2**attempt)
+    raise AssertionError
 
 
 def _file(entry: os.DirEntry[str], name: str, skipped: list[Skipped]) -> FoundFile | None:

@@ -79,7 +79,8 @@ class CopyCard:
         self._show_code()
 
     def _show_code(self) -> None:
-        arguments = f"{self.source.path or 'results'!r}, {self.target.path or '/content/drive/MyDrive/results'!r}"
+        target = f"{(self.target.path or '/content/drive/MyDrive/results').rstrip('/')}/"
+        arguments = f"{self.source.path or 'results'!r}, {target!r}"
         call = f"colabpanel.copy({arguments})"
         with contextlib.suppress(InputError):
             if self.minutes is not None:
@@ -94,7 +95,7 @@ class CopyCard:
             )
         if not self.target.path:
             raise InputError("No target is chosen.", hint="Type a folder under Copy to, or browse to it.")
-        source, target = self._tab.absolute(self.source.path), self._tab.absolute(self.target.path)
+        source, target = self._tab.absolute(self.source.path), f"{self._tab.absolute(self.target.path)}/"
         minutes, root = self.minutes, self._tab.context.host.root
 
         def work(progress: Progress) -> CopiedData:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colabpanel.errors import InputError, JobCancelledError, PathError, SpaceError, StorageError
+from colabpanel.errors import InputError, JobBusyError, JobCancelledError, PathError, SpaceError, StorageError
 from colabpanel.progress import Progress
 from colabpanel.services import mounts
 from colabpanel.services.copying import engine, ledger, one_file, service
@@ -94,6 +95,50 @@ def test_a_single_file_of_any_size(tmp_path: Path, size: int) -> None:
     assert os.listdir(tmp_path / "into") == ["weights.h5"]
 
 
+def test_a_file_goes_into_a_folder_whose_name_ends_in_a_slash(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"m1": b"1", "m2": b"2"})
+    for name in ("m1", "m2"):
+        copy(tmp_path / name, f"{tmp_path}/backup/")
+    assert tree_of(tmp_path / "backup") == {"m1": b"1", "m2": b"2"}
+
+
+def test_long_names_that_begin_alike(tmp_path: Path) -> None:
+    tree = {"\u65e5" * 80 + f"{number}": b"%d" % number for number in range(5)}
+    write_tree(tmp_path / "source", tree)
+    assert copy(tmp_path / "source", tmp_path / "target").status == "ok"
+    assert tree_of(tmp_path / "target") == tree
+
+
+@pytest.mark.parametrize("how", ["replaced", "rewritten"])
+def test_a_file_that_changes_meanwhile_is_not_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    data = random.Random(3).randbytes(20 << 20)
+    write_tree(tmp_path, {"last": data, "next": b"n" * len(data), "target/last": b"earlier"})
+    real, left = one_file._write_at, [1]
+
+    def write_at(*arguments: Any) -> None:
+        real(*arguments)
+        if left[0]:
+            left[0] = 0
+            if how == "replaced":
+                (tmp_path / "next").rename(tmp_path / "last")
+            else:
+                os.utime(tmp_path / "last", (9, 9))
+
+    monkeypatch.setattr(one_file, "_write_at", write_at)
+    monkeypatch.setattr(engine, "_FIRST_PAUSE", 0.001)
+    assert _copy_here(tmp_path / "last", tmp_path / "target/last")["status"] == "ok"
+    assert (tmp_path / "target/last").read_bytes() == (tmp_path / "last").read_bytes()
+    assert os.listdir(tmp_path / "target") == ["last"]
+
+
+def test_two_copyings_to_one_target_do_not_mix(source: Path, tmp_path: Path) -> None:
+    state = str(tmp_path / "state")
+    with ledger.one_at_a_time(state, tmp_path / "target"), pytest.raises(JobBusyError, match="is running"):
+        engine.copy_here(
+            str(source), str(tmp_path / "target"), into_folder=False, root=None, state_dir=state, progress=Progress()
+        )
+
+
 def test_links_are_not_followed_and_named(source: Path, tmp_path: Path) -> None:
     (source / "link").symlink_to("/etc/passwd")
     (tmp_path / "elsewhere").mkdir()
@@ -109,7 +154,9 @@ def test_cancelling_leaves_whole_files_only(tmp_path: Path) -> None:
     big = random.Random(0).randbytes(40 << 20)
     source, target = write_tree(tmp_path / "source", {"big": big, "small": b"s"}), tmp_path / "target"
     with pytest.raises(JobCancelledError):
-        engine.copy_here(str(source), str(target), None, None, Recorded(cancel_at=2))
+        engine.copy_here(
+            str(source), str(target), into_folder=False, root=None, state_dir=None, progress=Recorded(cancel_at=2)
+        )
     assert tree_of(target) == {"small": b"s"}
     assert copy(source, target).status == "ok"
     assert tree_of(target) == {"big": big, "small": b"s"}
@@ -138,7 +185,7 @@ def test_paths_that_cannot_be_used(tmp_path: Path, source: str, target: str, wor
 
 
 def _copy_here(source: Path, target: Path) -> dict[str, Any]:
-    return engine.copy_here(str(source), str(target), None, None, Progress())
+    return engine.copy_here(str(source), str(target), into_folder=False, root=None, state_dir=None, progress=Progress())
 
 
 def test_a_disk_that_is_too_small_is_noticed_before(
@@ -154,10 +201,10 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int, int], None]:
     """Make one file fail to be created so many times."""
 
     def install(name: str, code: int, times: int) -> None:
-        real, left = Tree.create, [times]
+        real, left, beside = Tree.create, [times], f".{zlib.crc32(name.encode()):08x}"
 
         def create(self: Tree, parts: tuple[str, ...], *, executable: bool = False) -> int:
-            if name in parts[-1] and left[0]:
+            if parts[-1].startswith(beside) and left[0]:
                 left[0] -= 1
                 raise OSError(code, os.strerror(code))
             return real(self, parts, executable=executable)
@@ -240,6 +287,8 @@ def test_a_drive_that_is_not_mounted_is_not_made_of_local_folders(
     with pytest.raises(StorageError, match="Google Drive is not mounted at"):
         _copy_here(source, drive / "MyDrive/results")
     assert not os.listdir(drive)
+    with pytest.raises(StorageError, match="Google Drive is not mounted at"):
+        _copy_here(source / "a.txt", drive / "MyDrive")
     (drive / "MyDrive").mkdir()
     assert _copy_here(source, drive / "MyDrive/results")["status"] == "ok"
 
@@ -247,14 +296,20 @@ def test_a_drive_that_is_not_mounted_is_not_made_of_local_folders(
 def test_a_drive_that_was_unmounted_since_is_noticed(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = (str(source), str(tmp_path / "gdrive/results"), None, str(tmp_path / "state"))
+    state: dict[str, Any] = {
+        "into_folder": False,
+        "root": None,
+        "state_dir": str(tmp_path / "state"),
+        "progress": Progress(),
+    }
+    arguments = (str(source), str(tmp_path / "gdrive/results"))
     with monkeypatch.context() as patch:
         patch.setattr(ledger, "mount_of", lambda _: ("/gdrive", "fuse.drive"))
         patch.setattr(ledger, "is_remote", lambda _: True)
-        engine.copy_here(*arguments, Progress())
-        assert engine.copy_here(*arguments, Progress())["unchanged"] == 4
+        engine.copy_here(*arguments, **state)
+        assert engine.copy_here(*arguments, **state)["unchanged"] == 4
     with pytest.raises(StorageError, match="was on /gdrive, which is not mounted any more"):
-        engine.copy_here(*arguments, Progress())
+        engine.copy_here(*arguments, **state)
 
 
 def test_a_mirror_goes_on_until_it_is_cancelled(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

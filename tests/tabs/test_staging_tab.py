@@ -249,7 +249,7 @@ def test_copy_brings_results_to_a_safe_place(
     tab.copying.button.click()
     assert "No target is chosen." in tab.notice.value
     tab.copying.target.text.value = str(drive)
-    assert f"colabpanel.copy(&#x27;{results}&#x27;, &#x27;{drive}&#x27;)" in tab.copying.code.value
+    assert f"colabpanel.copy(&#x27;{results}&#x27;, &#x27;{drive}/&#x27;)" in tab.copying.code.value
     tab.copying.every.value = "soon"
     tab.copying.button.click()
     assert "takes a number of minutes" in tab.notice.value

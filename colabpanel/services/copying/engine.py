@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from colabpanel.errors import ColabPanelError, JobCancelledError, PathError, SourceLostError, SpaceError
 from colabpanel.progress import Progress
-from colabpanel.services.copying.ledger import Ledger
+from colabpanel.services.copying.ledger import Ledger, one_at_a_time
 from colabpanel.services.copying.one_file import copy_file
 from colabpanel.services.disks import FULL, disk_errors_in_words, disk_full
 from colabpanel.services.files import free_bytes
@@ -46,10 +46,13 @@ class _Done(NamedTuple):
 
 
 @disk_errors_in_words()
-def copy_here(source: str, target: str, root: str | None, state_dir: str | None, progress: Progress) -> dict[str, Any]:
+def copy_here(
+    source: str, target: str, *, into_folder: bool, root: str | None, state_dir: str | None, progress: Progress
+) -> dict[str, Any]:
     """Copy in this process; see `colabpanel.copy` for the meaning of it."""
     top = real_root(root)
     origin, goal = resolve_inside(top, source), resolve_inside(top, target)
+    insist_on_drive(goal)
     progress.start(None, "Looking at the files")
     skipped: list[Skipped] = []
     if origin.is_dir():
@@ -58,14 +61,13 @@ def copy_here(source: str, target: str, root: str | None, state_dir: str | None,
         folder, into = origin, goal
     else:
         found = [file_at(origin)]
-        goal = goal / origin.name if goal.is_dir() else goal
+        goal = goal / origin.name if into_folder or goal.is_dir() else goal
         if goal == origin:
             raise PathError("The source and the target are the same file.", hint="Choose another target.")
         folder, into = origin.parent, goal.parent
-    insist_on_drive(into)
     ledger = Ledger(Path(state_dir) if state_dir else None, origin, goal)
     copying = _Copying(folder, into, None if origin.is_dir() else goal.name, ledger, progress)
-    with closing(copying):
+    with one_at_a_time(state_dir, goal), closing(copying):
         copying.run(found)
     skipped += copying.skipped
     return {
@@ -171,25 +173,32 @@ class _Copying:
         """Copy a file, trying again where an error may pass."""
         for attempt in range(_TRIES):
             try:
-                return _Done(
-                    file, copy_file(self._folder / file.name, self._tree(), self._place(file), told, threads=threads)
-                )
+                place = self._place(file)
+                return _Done(file, copy_file(self._folder / file.name, self._tree(), place, told, threads=threads))
             except JobCancelledError:
                 raise
             except ColabPanelError as error:
-                if isinstance(error, SourceLostError) and not self._folder.exists():
-                    raise
-                reason = error.message
+                reason, may_pass = self._reason_to_read(error), not isinstance(error, PathError)
             except OSError as error:
-                if error.errno in FULL:
-                    raise disk_full(self._into) from error
-                if error.errno in _STOPPING:
-                    raise
-                reason = f"it cannot be written: {os.strerror(error.errno or 0)}"
-                if error.errno not in _PASSING:
-                    break
+                reason, may_pass = self._reason_to_write(error), error.errno in _PASSING
+            if not may_pass or attempt == _TRIES - 1:
+                break
             self._stopped.wait(_FIRST_PAUSE * 2**attempt)
         return _Done(file, reason=reason)
+
+    def _reason_to_read(self, error: ColabPanelError) -> str:
+        """Return why a file is left out, unless all of the source is gone."""
+        if not self._folder.exists():
+            raise SourceLostError(f"{self._folder} went away.", hint="Copy again when it is back.") from error
+        return error.message
+
+    def _reason_to_write(self, error: OSError) -> str:
+        """Return why a file is left out, unless the disk takes no file at all."""
+        if error.errno in FULL:
+            raise disk_full(self._into) from error
+        if error.errno in _STOPPING:
+            raise error
+        return f"it cannot be written: {os.strerror(error.errno or 0)}"
 
     def _take_down(self, done: _Done) -> None:
         if done.there is None:

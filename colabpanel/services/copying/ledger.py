@@ -9,20 +9,48 @@ import contextlib
 import json
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
-from colabpanel.errors import StorageError
+from colabpanel.errors import JobBusyError, StorageError
 from colabpanel.services.files import write_atomic
 from colabpanel.services.mounts import is_remote, mount_of
 from colabpanel.services.walk import FoundFile
 
-__all__ = ["Ledger"]
+try:
+    import fcntl
+except ImportError:  # Windows has no flock; two copyings to one target are not detected there
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Ledger", "one_at_a_time"]
 
 _MOST = 50
 _CLOCK = 2 * 10**9
 """Nanoseconds by which two times of one file may differ: file systems round them."""
 
 Record = tuple[int, int, int, int]
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: str | None, target: Path) -> Iterator[None]:
+    """Hold a lock on a target, so that two copyings do not write the same files.
+
+    Raises:
+        JobBusyError: Another process of this user holds it.
+    """
+    if fcntl is None or folder is None:
+        yield
+        return
+    place = Path(folder) / "copies" / f"{zlib.crc32(os.fsencode(target)):08x}.lock"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise JobBusyError(
+                f"Another copying to {target} is running.", hint="Wait until it ends, or cancel it."
+            ) from None
+        yield
 
 
 class Ledger:

@@ -42,11 +42,12 @@ def copy_file(source: Path, target: Tree, place: Parts, told: Callable[[int], No
         StorageError: What was written does not read back.
         OSError: The target refused.
     """
-    beside = (*place[:-1], f".{place[-1][:200]}.colabpanel-part")
+    beside = (*place[:-1], f".{zlib.crc32(os.fsencode(place[-1])):08x}.colabpanel-part")
     with closing(LocalSource(source)) as found:
         copying = _Copying(found, target, beside, told, threads)
         try:
             copying.verify(copying.write())
+            copying.insist_on_the_same()
             target.move(beside, place)
         except BaseException:
             target.remove(beside)
@@ -76,9 +77,23 @@ class _Copying(NamedTuple):
             os.close(handle)
         return sums
 
+    def insist_on_the_same(self) -> None:
+        """Refuse a file that was replaced or written over since the copying began; one that only grew is fine."""
+        with closing(self.source.again()) as now:
+            self._insist_on_the_same(now)
+
+    def _insist_on_the_same(self, now: LocalSource) -> None:
+        then = self.source
+        if now.inode == then.inode and (
+            now.size > then.size or (now.size, now.modified_ns) == (then.size, then.modified_ns)
+        ):
+            return
+        raise StorageError("The file changed while it was copied.", hint="Copy it again when nobody writes it.")
+
     def _write_piece(self, handle: int, start: int, end: int) -> int:
         checksum, buffer = 0, memoryview(bytearray(min(_CHUNK, end - start)))
         with closing(self.source.again()) as reader:
+            self._insist_on_the_same(reader)
             while start < end:
                 view = buffer[: end - start]
                 if reader.read_into(view, start) < len(view):

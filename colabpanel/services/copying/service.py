@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from colabpanel import words
-from colabpanel.errors import ColabPanelError, InputError, SpaceError, StorageError
+from colabpanel.errors import ColabPanelError, InputError, JobCancelledError, SpaceError
 from colabpanel.hosts import state_dir
 from colabpanel.progress import Progress
 from colabpanel.services.copying.models import CopiedData
@@ -20,6 +20,7 @@ from colabpanel.services.skipped import Skipped
 __all__ = ["copy", "copy_summary", "mirror"]
 
 _LOOK = 0.25
+_LONGEST = 1e6
 
 
 def copy(
@@ -32,8 +33,8 @@ def copy(
 
     Args:
         source: A file or a folder.
-        target: For a file, its new name or the folder it goes into; for a folder, the folder that
-            shall hold the same files.
+        target: For a file, its new name, or the folder it goes into: one that exists, or whose name ends
+            in a slash. For a folder, the folder that shall hold the same files.
         root: Refuse paths outside of this folder.
         progress: Is told the bytes copied, and may cancel; whole files stay, half ones do not.
 
@@ -49,6 +50,7 @@ def copy(
     arguments = {
         "source": anchored(source, root),
         "target": anchored(target, root),
+        "into_folder": os.fspath(target).endswith(("/", os.sep)),
         "root": None if root is None else os.fspath(root),
         "state_dir": os.fspath(state_dir()),
     }
@@ -75,7 +77,8 @@ def mirror(
 ) -> NoReturn:
     """Copy now and again every so many minutes, until it is cancelled.
 
-    A round that fails because the disk or Drive does, or is full, is told and tried again when its time comes.
+    A round that fails because the disk or Drive does is told and tried again when its time comes, and so is
+    any that fails after one that went well.
 
     Args:
         source: See `copy`.
@@ -89,13 +92,20 @@ def mirror(
         InputError: A path cannot be used.
         JobCancelledError: ``progress`` cancelled it.
     """
-    if minutes <= 0:
+    if not 0 < minutes < _LONGEST:
         raise InputError("minutes must be more than 0.", hint="Write minutes=10.")
-    progress = progress or Progress()
+    progress, went_well = progress or Progress(), False
+    slash = "/" if os.fspath(target).endswith(("/", os.sep)) else ""
+    source, target = anchored(source, root), anchored(target, root) + slash  # whatever the working folder is later
     while True:
         try:
             outcome: CopiedData | ColabPanelError = copy(source, target, root=root, progress=progress)
-        except (SpaceError, StorageError) as error:
+            went_well = True
+        except JobCancelledError:
+            raise
+        except ColabPanelError as error:
+            if isinstance(error, InputError) and not isinstance(error, SpaceError) and not went_well:
+                raise
             outcome = error
         if on_round is not None:
             on_round(outcome)

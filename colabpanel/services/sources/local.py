@@ -62,7 +62,7 @@ class LocalSource:
             os.close(self._handle)
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
             raise PathError(f"{path} is {kind}, not an archive.", hint="Choose an archive file.")
-        self.size, self.modified_ns = status.st_size, status.st_mtime_ns
+        self.size, self.modified_ns, self.inode = status.st_size, status.st_mtime_ns, status.st_ino
 
     def read(self, start: int, end: int) -> bytes:
         """Return the bytes from ``start`` up to ``end``; fewer only at the end of the file.
@@ -119,8 +119,11 @@ def read_at(handle: int, view: memoryview, start: int) -> int:
     """Read once into a buffer, from a position of an open file; returns how many bytes came."""
     if hasattr(os, "preadv"):
         return os.preadv(handle, [view], start)
-    os.lseek(handle, start, os.SEEK_SET)  # Windows, where each thread has a handle of its own
-    data = os.read(handle, len(view))
+    if hasattr(os, "pread"):
+        data = os.pread(handle, len(view), start)
+    else:  # Windows, where no two threads read from one handle
+        os.lseek(handle, start, os.SEEK_SET)
+        data = os.read(handle, len(view))
     view[: len(data)] = data
     return len(data)
 

@@ -19,7 +19,7 @@ class Limits(NamedTuple):
 
     Attributes:
         total_bytes: Unpacked size of all members; None leaves it to the free disk space.
-        members: Number of members; of a zip archive, a million need about 0.8 GB of memory.
+        members: Number of members; of a zip archive, a million need about 0.3 GB of memory.
         ratio: Unpacked size over archive size, looked at once more than ``ratio_from`` bytes
             are unpacked; None looks at none.
         ratio_from: See ``ratio``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
@@ -151,6 +152,8 @@ def test_workers_that_cannot_do_it_are_named(tmp_path: Path) -> None:
         crew._insist_on_one_disk(FakeClient(missing), task, tmp_path / "a")
     killed = type("KilledWorker", (Exception,), {})()
     assert "died again and again" in str(address.words_of(killed))
+    assert "has dropped the work" in str(address.words_of(asyncio.CancelledError()))
+    assert "has dropped the work" in str(address.words_of(distributed.client.FutureCancelledError("key", None)))
     with pytest.raises(StorageError, match="no workers"):
         replicas.stage_replicas(FakeClient(None), {}, Progress())
 

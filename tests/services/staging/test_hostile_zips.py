@@ -120,6 +120,7 @@ WRONG: dict[str, Callable[[], Odd]] = {
         build([Entry("k", bytes(99_999))] + [Entry(f"{n}", offset=0) for n in range(99)]), {}, NOT_OK
     ),
     "twice": lambda: Odd(build([Entry("a"), Entry("b", b"1"), Entry("b")]), TWO, NOT_OK, ("b",)),
+    "twice-spelt-at-the-end": lambda: Odd(build([Entry("a"), Entry("b", b"1"), Entry("b/.")]), TWO, NOT_OK),
     "twice-spelt": lambda: Odd(build([Entry("a"), Entry("./b", b"1"), Entry("b")]), TWO, NOT_OK),
     "file-folder": lambda: Odd(build([Entry("a"), Entry("a/x"), Entry("b")]), TWO, NOT_OK, ("a/x",)),
     "folder-file": lambda: Odd(build([Entry("a/x"), Entry("a"), Entry("b")]), {"a/x": FINE, "b": FINE}, NOT_OK, ("a",)),

@@ -58,6 +58,13 @@ def test_what_is_packed_is_staged_again(tmp_path: Path, name: str) -> None:
     assert not [path for path in os.listdir(tmp_path) if path.endswith(".part")]
 
 
+def test_kinds_of_files_that_never_shrink_are_stored_without_a_try(tmp_path: Path) -> None:
+    pack(_write(tmp_path / "data", {"a.JPG": bytes(9999), "a.txt": bytes(9999)}), tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        methods = {info.filename: info.compress_type for info in archive.infolist()}
+    assert methods == {"a.JPG": zipfile.ZIP_STORED, "a.txt": zipfile.ZIP_DEFLATED}
+
+
 def test_other_tools_read_the_zip(tmp_path: Path) -> None:
     pack(_write(tmp_path / "data", MIXED), tmp_path / "out.zip")
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
@@ -155,6 +162,9 @@ def test_shards_whose_files_stay_are_left_alone(tmp_path: Path, ending: str) -> 
     changed = [path.name for path in again.archives if before.get(path.name) != path.stat().st_mtime_ns]
     assert changed == [names[1], f"s-00006{ending}"]
     assert not (tmp_path / names[4]).exists()
+    (tmp_path / names[0]).write_bytes(b"cut short")
+    assert pack(folder, tmp_path / f"s{ending}", shard_size=1 << 20).archives == again.archives
+    assert (tmp_path / names[0]).stat().st_size > 400_000
     index = json.loads((tmp_path / "s.index.json").read_text())
     assert sum(len(shard["files"]) for shard in index["shards"]) == 9
     for archive in again.archives:

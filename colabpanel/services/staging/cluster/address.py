@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 from typing import Any
 
 from colabpanel.errors import InputError, StorageError
@@ -59,8 +61,8 @@ def no_workers() -> StorageError:
     )
 
 
-def words_of(error: BaseException) -> BaseException:
-    """Return an error of a task in words: a worker without colabpanel, or one that died again and again."""
+def words_of(error: BaseException) -> Exception:
+    """Return an error of a task, in words where it is about the cluster."""
     if isinstance(error, ModuleNotFoundError):
         return InputError(
             f"The cluster's workers cannot import {error.name}.",
@@ -71,4 +73,9 @@ def words_of(error: BaseException) -> BaseException:
             "Workers of the cluster died again and again.",
             hint="They may be out of memory. What was done so far is kept: run it again to go on.",
         )
-    return error
+    if isinstance(error, (asyncio.CancelledError, concurrent.futures.CancelledError)):
+        return StorageError(
+            "The cluster has dropped the work.",
+            hint="It may have been restarted. What was done so far is kept: run it again to go on.",
+        )
+    return error if isinstance(error, Exception) else StorageError(f"The cluster failed ({type(error).__name__}).")

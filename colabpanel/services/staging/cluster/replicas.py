@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from colabpanel.errors import ColabPanelError, JobCancelledError, StorageError
+from colabpanel.errors import ColabPanelError, StorageError
 from colabpanel.progress import Progress
 from colabpanel.services.staging.cluster import tasks
 from colabpanel.services.staging.cluster.address import no_workers, words_of
@@ -16,7 +16,8 @@ from colabpanel.services.staging.cluster.address import no_workers, words_of
 __all__ = ["stage_replicas"]
 
 _RETRIES = 2
-_LOOK = 0.25
+_LOOK, _GRACE = 0.25, 10.0
+_LOOK_FOR_WORKERS, _GIVE_UP_AFTER = 5.0, 60.0
 
 
 def stage_replicas(client: Any, arguments: Mapping[str, Any], progress: Progress) -> dict[str, dict[str, Any]]:
@@ -53,9 +54,11 @@ def stage_replicas(client: Any, arguments: Mapping[str, Any], progress: Progress
     }
     try:
         _wait(client, run, futures, progress)
-    except JobCancelledError:
-        client.run(tasks.stop, run)
-        _wait(client, run, futures, Progress())
+    except BaseException:
+        with contextlib.suppress(Exception):  # the cluster may be gone
+            client.run(tasks.stop, run)
+        _let_end(futures)
+        client.cancel(list(futures.values()))
         raise
     return {host: _result(host, future) for host, future in futures.items()}
 
@@ -72,6 +75,7 @@ def _workers(client: Any) -> dict[str, Any]:
 def _wait(client: Any, run: str, futures: Mapping[str, Any], progress: Progress) -> None:
     seen: dict[str, tuple[int, int]] = {}
     total = done = 0
+    patience = _Patience(client, futures)
     while not all(future.done() for future in futures.values()):
         for _, event in client.get_events(run) or ():
             seen[event["host"]] = event["done"], event["total"]
@@ -83,9 +87,35 @@ def _wait(client: Any, run: str, futures: Mapping[str, Any], progress: Progress)
             progress.advance(max(sums[0] - done, 0))
             done = max(done, sums[0])
         progress.advance(0)
+        patience.look()
         time.sleep(_LOOK)
-    with contextlib.suppress(Exception):  # only the list of events is left over
-        client.unsubscribe_topic(run)
+
+
+def _let_end(futures: Mapping[str, Any]) -> None:
+    """Give replicas that were told to stop the time to do so."""
+    deadline = time.monotonic() + _GRACE
+    while time.monotonic() < deadline and not all(future.done() for future in futures.values()):
+        time.sleep(_LOOK)
+
+
+class _Patience:
+    """Gives a machine up that has had no worker for a minute: its task waits for one of its own."""
+
+    def __init__(self, client: Any, futures: Mapping[str, Any]) -> None:
+        self._client, self._futures = client, futures
+        self._seen = dict.fromkeys(futures, time.monotonic())
+        self._next = time.monotonic() + _LOOK_FOR_WORKERS
+
+    def look(self) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _LOOK_FOR_WORKERS
+        for worker in _workers(self._client).values():
+            self._seen[worker["host"]] = now
+        for host, future in self._futures.items():
+            if not future.done() and now - self._seen[host] > _GIVE_UP_AFTER:
+                raise StorageError(f"{host} has no worker any more.", hint="Start one there, and stage again.")
 
 
 def _result(host: str, future: Any) -> dict[str, Any]:

@@ -35,9 +35,8 @@ def unpack_shard(run: str, task: tuple[Any, ...], shard: tuple[int, int, list[tu
     """Unpack one batch; returns which members were left out, and why."""
     start, end, jobs, is_large = shard
     batch = Batch(start, end, [Job(*job) for job in jobs], is_large)
-    unpacker = Unpacker(Task(*task), lambda _: insist_on_going_on(run))
     insist_on_going_on(run)
-    with closing(unpacker):
+    with closing(Unpacker(Task(*task), lambda _: insist_on_going_on(run))) as unpacker:
         return unpacker.finish(batch, unpacker.begin(batch))
 
 

@@ -27,6 +27,12 @@ _PAYS = 0.97
 _SAMPLE_PAYS = 0.92
 """The share of its size that a file, and a sample of it, must shrink to for compression to be worth it."""
 
+_COMPRESSED = (
+    *(".jpg", ".jpeg", ".webp", ".heic", ".avif", ".mp3", ".m4a", ".ogg", ".mp4", ".mov", ".mkv", ".webm"),
+    *(".zip", ".7z", ".gz", ".tgz", ".bz2", ".xz", ".zst"),
+)
+"""The ends of names of files that hardly ever shrink: they are stored without a try."""
+
 _CHUNK = 1 << 20
 _NO_LEVEL = 0
 
@@ -77,7 +83,7 @@ def _pack(folder: Path, file: FoundFile, level: int) -> Packed:
     except OSError as error:
         return error
     crc, method, packed = fast_zlib.crc32(data), STORED, data
-    if level != _NO_LEVEL and _may_pay(data):
+    if level != _NO_LEVEL and not file.name.lower().endswith(_COMPRESSED) and _may_pay(data):
         smaller = _deflated(data, level)
         if len(smaller) < len(data) * _PAYS:
             method, packed = DEFLATED, smaller

@@ -46,9 +46,9 @@ def pack_here(
     progress.start(None, "Looking at the files")
     packing = _Packing(folder, target, level, workers, progress)
     index = Index(target)
-    earlier = {path for path, _ in index.read()}
+    earlier = {path for path, _, _ in index.read()}
     ours = {target, _beside(target), *earlier}
-    if shard_size and target.parent.is_dir():
+    if shard_size:
         ours |= index.ours()
     files = [file for file in files_below(folder, ours, packing.skipped) if packing.takes(file)]
     if not files:

@@ -58,20 +58,23 @@ class Index:
         found = re.fullmatch(re.escape(self._stem) + r"-(\d{5,})" + re.escape(self._suffix), name)
         return int(found[1]) if found else 0
 
+    def names(self) -> list[str]:
+        """Return what lies in the folder of the archive."""
+        return os.listdir(self._folder) if self._folder.is_dir() else []  # noqa: PTH208 - names are all that is wanted
+
     def ours(self) -> set[Path]:
         """Return what lies beside the archive and belongs to it: shards, the index, and beginnings of these."""
-        with os.scandir(self._folder) as entries:
-            names = [entry.name for entry in entries]
+        names = self.names()
         bare = {name: re.sub(r"\.part$", "", name.removeprefix(".")) for name in names}
         return {
             self._folder / name for name in names if self.number_of(bare[name]) or bare[name].startswith(self.path.name)
         }
 
-    def read(self) -> list[tuple[Path, set[FoundFile]]]:
-        """Return what an earlier packing noted; nothing where there is none, or it makes no sense."""
+    def read(self) -> list[tuple[Path, set[FoundFile], int]]:
+        """Return what an earlier packing noted: shards, their files and bytes; nothing where it makes no sense."""
         try:
             return [
-                (self._folder / row["name"], {FoundFile(*file) for file in row["files"]})
+                (self._folder / row["name"], {FoundFile(*file) for file in row["files"]}, row["bytes"])
                 for row in self._rows()
                 if self.number_of(row["name"])
             ]
@@ -104,13 +107,13 @@ class Index:
 def spread(files: Sequence[FoundFile], index: Index, shard_size: int) -> list[Shard]:
     """Return the shards of a packing: those that were there, as far as they have files, and new ones."""
     by_name = {file.name: file for file in files}
-    shards, taken, number = [], set[str](), 0
-    for path, earlier in index.read():
+    shards, taken, number = [], set[str](), max(map(index.number_of, index.names()), default=0)
+    for path, earlier, length in index.read():
         number = max(number, index.number_of(path.name))
         kept = [by_name[old.name] for old in sorted(earlier) if old.name in by_name and old.name not in taken]
         taken.update(file.name for file in kept)
         if kept:
-            shards.append(Shard(path, kept, is_current=set(kept) == earlier and path.is_file()))
+            shards.append(Shard(path, kept, is_current=set(kept) == earlier and _length(path) == length))
     group: list[FoundFile] = []
     size = 0
     for file in (file for file in files if file.name not in taken):
@@ -123,3 +126,11 @@ def spread(files: Sequence[FoundFile], index: Index, shard_size: int) -> list[Sh
     if group:
         shards.append(Shard(index.shard_path(number + 1), group, is_current=False))
     return shards
+
+
+def _length(path: Path) -> int:
+    """Return the bytes of a file, or -1 for none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

@@ -37,7 +37,7 @@ _LONGEST_NAME = 2 * 65_535
 """Bytes of a name and of extra fields, at the most."""
 
 _NAME_LENGTH = 28
-_unusual_in_name = re.compile(rb"\\|\./|//|/\Z|[^ -~]").search
+_unusual_in_name = re.compile(rb"\\|\./|//|/\.?\Z|[^ -~]").search
 """Finds what makes a name another one than that of a file in printable ASCII, spelt in the one way."""
 
 _USUAL_METHODS = {STORED, DEFLATED}
@@ -216,7 +216,7 @@ def _in_order(*columns: array[int]) -> tuple[array[int], ...]:
 
 def _plain(name: str) -> bytes:
     """Return a name as the target will have it, for two spellings may mean one file."""
-    if "./" in name or "//" in name:
+    if "./" in name or "//" in name or name.endswith("/."):
         name = "/".join(part for part in name.split("/") if part not in {"", "."})
     return name.encode("utf-8", "surrogateescape")
 
