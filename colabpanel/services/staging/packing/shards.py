@@ -107,7 +107,7 @@ class Index:
 def spread(files: Sequence[FoundFile], index: Index, shard_size: int) -> list[Shard]:
     """Return the shards of a packing: those that were there, as far as they have files, and new ones."""
     by_name = {file.name: file for file in files}
-    shards, taken, number = [], set[str](), max(map(index.number_of, index.names()), default=0)
+    shards, taken, number = [], set[str](), 0
     for path, earlier, length in index.read():
         number = max(number, index.number_of(path.name))
         kept = [by_name[old.name] for old in sorted(earlier) if old.name in by_name and old.name not in taken]
