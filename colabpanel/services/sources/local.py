@@ -95,9 +95,16 @@ class LocalSource:
                 if error.errno not in _PASSING or attempt == self._tries - 1:
                     raise _lost(self.path, error) from error
             self._pause(_pause_after(attempt))
+            self._forget(start, len(view))
             if attempt >= _REOPEN_AFTER:
                 self._reopen()
         raise AssertionError
+
+    def _forget(self, start: int, length: int) -> None:
+        """Drop the pages that could not be read: the system would try them again one by one, slowly."""
+        if hasattr(os, "posix_fadvise"):
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(self._handle, start, length, os.POSIX_FADV_DONTNEED)
 
     def _reopen(self) -> None:
         """Open the file anew, for a handle may stay broken; the old one is kept where that fails."""
