@@ -12,11 +12,12 @@ from colabpanel.errors import MissingLibraryError
 
 __all__ = ["CHILD_LIBRARIES", "folders_of", "optional"]
 
-CHILD_LIBRARIES = ("isal", "deflate", "backports.zstd", "py7zr", "Cryptodome", "distributed")
-"""What the processes that read archives may import beyond the standard library."""
 
 _IN_PYTHON = {"backports.zstd": "compression.zstd"}
-_EXTRAS = {"backports": "archives", "py7zr": "archives", "Cryptodome": "archives", "distributed": "dask"}
+_EXTRAS = {"backports.zstd": "archives", "py7zr": "archives", "Cryptodome": "archives", "distributed": "dask"}
+
+CHILD_LIBRARIES = ("isal", "deflate", *_EXTRAS)
+"""What the processes that read archives may import beyond the standard library."""
 
 
 def optional(module: str, purpose: str) -> Any:
@@ -34,8 +35,13 @@ def optional(module: str, purpose: str) -> Any:
     except ImportError:
         raise MissingLibraryError(
             f"{purpose[0].upper()}{purpose[1:]} needs a library that is not installed ({module}).",
-            hint=f'Run: pip install "colabpanel[{_EXTRAS[module.partition(".")[0]]}]"',
+            hint=f'Run: pip install "colabpanel[{_extra_of(module)}]"',
         ) from None
+
+
+def _extra_of(module: str) -> str:
+    top = module.partition(".")[0]
+    return next(extra for library, extra in _EXTRAS.items() if library.partition(".")[0] == top)
 
 
 def folders_of(*modules: str) -> list[str]:
