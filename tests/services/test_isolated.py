@@ -15,6 +15,7 @@ from colabpanel.errors import JobCancelledError, PathError, StorageError
 from colabpanel.progress import Progress
 from colabpanel.services import isolated
 from colabpanel.services.isolated import ChildFailedError, call_isolated
+from tests.children import children_now
 from tests.fakes import RecordingProgress
 
 # The functions below are called in a child process that finds them through this path.
@@ -64,12 +65,6 @@ def modules(progress):
 """
 
 
-def _children_now() -> list[psutil.Process]:
-    """Return our children, but for the one that multiprocessing keeps once a test has used it."""
-    children = psutil.Process().children()
-    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
-
-
 @pytest.fixture(autouse=True, scope="module")
 def _children(tmp_path_factory: pytest.TempPathFactory) -> object:
     """Make the module visible to children: they look beside the package only."""
@@ -109,7 +104,7 @@ def test_a_child_that_dies_is_a_failure_in_words(function: str, how: str) -> Non
 def test_a_child_that_hangs_is_killed_at_the_deadline() -> None:
     with pytest.raises(StorageError, match=r"No answer within 0\.5 seconds"):
         call_isolated(f"{_HERE}:hang", {}, deadline=0.5)
-    assert not _children_now()
+    assert not children_now()
 
 
 class _CancelAfter(Progress):
@@ -127,7 +122,7 @@ def test_cancelling_lets_the_child_tidy_up(tmp_path: Path) -> None:
     with pytest.raises(JobCancelledError):
         call_isolated(f"{_HERE}:work_for_ever", {"path": str(mark)}, progress=_CancelAfter(3))
     assert mark.read_text() == "tidied"
-    assert not _children_now()
+    assert not children_now()
 
 
 def test_cancelling_a_child_that_hangs_takes_seconds_not_minutes() -> None:
@@ -135,13 +130,13 @@ def test_cancelling_a_child_that_hangs_takes_seconds_not_minutes() -> None:
     with pytest.raises(JobCancelledError):
         call_isolated(f"{_HERE}:hang", {}, progress=_CancelAfter(2))
     assert time.monotonic() - started < 30
-    assert not _children_now()
+    assert not children_now()
 
 
 def test_cancelling_a_child_that_is_stopped_takes_seconds_too() -> None:
     class StopThenCancel(Progress):
         def advance(self, amount: int = 1) -> None:
-            (child,) = psutil.Process().children()
+            (child,) = children_now()
             if child.status() != psutil.STATUS_STOPPED:
                 child.suspend()
             else:
@@ -149,7 +144,7 @@ def test_cancelling_a_child_that_is_stopped_takes_seconds_too() -> None:
 
     with pytest.raises(JobCancelledError):
         call_isolated(f"{_HERE}:work_for_ever", {"path": os.devnull}, progress=StopThenCancel())
-    assert not _children_now()
+    assert not children_now()
 
 
 def test_a_child_that_hangs_does_not_outlive_its_parent() -> None:

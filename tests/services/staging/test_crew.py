@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import psutil
 import pytest
 
 from colabpanel.errors import SourceLostError, StorageError, UnreadableError
@@ -28,6 +27,7 @@ from colabpanel.services.staging.zips import entries
 from colabpanel.services.staging.zips.entries import Entry, entry_at, kind_of, modified_at, name_of
 from colabpanel.services.staging.zips.reader import ZipReader
 from tests.archives import make_zip, tree_of
+from tests.children import children_now
 
 FILES = {f"d{number % 7}/{number:03}": random.Random(number).randbytes(20_000) for number in range(600)}
 MODES: list[Mode] = ["threads", "processes"]
@@ -92,7 +92,7 @@ def test_a_worker_that_is_killed_is_told(archive: Path) -> None:
         (batch for _ in range(500) for batch in some), hire(Task(str(archive), "", None, 2, 0), "processes", 2)
     )
     next(going)
-    for child in psutil.Process().children():
+    for child in children_now():
         os.kill(child.pid, signal.SIGKILL)
     with pytest.raises(StorageError, match="ended unexpectedly"):
         list(going)
