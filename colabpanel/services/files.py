@@ -7,8 +7,12 @@ import os
 import re
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["existing_parent", "free_bytes", "sync_folder", "write_atomic"]
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["existing_parent", "free_bytes", "sync_folder", "write_at", "write_atomic"]
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -48,6 +52,18 @@ def _is_alive(process: int) -> bool:
     import psutil  # takes its time to load, and is rarely needed
 
     return psutil.pid_exists(process)
+
+
+def write_at(handle: int, data: Buffer, start: int) -> None:
+    """Write all of these bytes at a place in a file; on Windows by one thread at a time."""
+    view = memoryview(data).cast("B")
+    while view:
+        if hasattr(os, "pwrite"):
+            written = os.pwrite(handle, view, start)
+        else:
+            os.lseek(handle, start, os.SEEK_SET)
+            written = os.write(handle, view)
+        view, start = view[written:], start + written
 
 
 def sync_folder(folder: Path) -> None:

@@ -113,7 +113,7 @@ def test_long_names_that_begin_alike(tmp_path: Path) -> None:
 def test_a_file_that_changes_meanwhile_is_not_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     data = random.Random(3).randbytes(20 << 20)
     write_tree(tmp_path, {"last": data, "next": b"n" * len(data), "target/last": b"earlier"})
-    real, left = one_file._write_at, [1]
+    real, left = one_file.write_at, [1]
 
     def write_at(*arguments: Any) -> None:
         real(*arguments)
@@ -124,7 +124,7 @@ def test_a_file_that_changes_meanwhile_is_not_torn(tmp_path: Path, monkeypatch: 
             else:
                 os.utime(tmp_path / "last", (9, 9))
 
-    monkeypatch.setattr(one_file, "_write_at", write_at)
+    monkeypatch.setattr(one_file, "write_at", write_at)
     monkeypatch.setattr(engine, "_FIRST_PAUSE", 0.001)
     assert _copy_here(tmp_path / "last", tmp_path / "target/last")["status"] == "ok"
     assert (tmp_path / "target/last").read_bytes() == (tmp_path / "last").read_bytes()

@@ -9,19 +9,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from colabpanel.errors import StorageError
+from colabpanel.services.fast import fast_zlib
+from colabpanel.services.files import write_at
 from colabpanel.services.sources import LocalSource, read_at
 from colabpanel.services.tree import Parts, Tree
 
 __all__ = ["copy_file"]
-
-crc32: Any
-try:
-    from isal.isal_zlib import crc32
-except ImportError:  # no wheel for this machine
-    crc32 = zlib.crc32
 
 _PIECE, _CHUNK = 8 << 20, 512 << 10
 """Bytes that a thread copies as one, and those it holds at a time, which stay in the processor's cache."""
@@ -98,8 +94,8 @@ class _Copying(NamedTuple):
                 view = buffer[: end - start]
                 if reader.read_into(view, start) < len(view):
                     raise StorageError("The file became shorter while it was copied.", hint="Copy it again.")
-                checksum = crc32(view, checksum)
-                _write_at(handle, view, start)
+                checksum = fast_zlib.crc32(view, checksum)
+                write_at(handle, view, start)
                 self.told(len(view))
                 start += len(view)
         return checksum
@@ -124,7 +120,7 @@ class _Copying(NamedTuple):
             amount = read_at(handle, buffer[: end - start], start)
             if not amount:
                 break
-            checksum = crc32(buffer[:amount], checksum)
+            checksum = fast_zlib.crc32(buffer[:amount], checksum)
             self.told(0)
             start += amount
         return checksum
@@ -140,13 +136,3 @@ class _Copying(NamedTuple):
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-
-
-def _write_at(handle: int, view: memoryview, start: int) -> None:
-    while view:
-        if hasattr(os, "pwrite"):
-            written = os.pwrite(handle, view, start)
-        else:  # Windows, where one thread writes
-            os.lseek(handle, start, os.SEEK_SET)
-            written = os.write(handle, view)
-        view, start = view[written:], start + written

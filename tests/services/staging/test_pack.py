@@ -18,9 +18,10 @@ from colabpanel.errors import InputError, JobCancelledError, OutsideRootError, P
 from colabpanel.services.skipped import Skipped
 from colabpanel.services.staging.packing import compress, zip_pack
 from colabpanel.services.staging.packing.service import pack
-from colabpanel.services.staging.packing.zip_writer import STORED, PackedMember, ZipWriter
+from colabpanel.services.staging.packing.zip_writer import PackedMember, ZipWriter
 from colabpanel.services.staging.service import stage
 from colabpanel.services.walk import files_below
+from colabpanel.services.zip_records import STORED
 from tests.archives import tree_of
 from tests.fakes import RecordingProgress
 

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from colabpanel.services.staging.fast import fast_zlib, libdeflate
-from colabpanel.services.staging.packing.zip_writer import DEFLATED, STORED, PackedMember
+from colabpanel.services.fast import fast_zlib, libdeflate
+from colabpanel.services.staging.packing.zip_writer import PackedMember
 from colabpanel.services.walk import FoundFile
+from colabpanel.services.zip_records import DEFLATED, STORED
 
 __all__ = ["DEFAULT_LEVEL", "LARGE", "batches", "compressed", "pieces"]
 

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import struct
-import time
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
-__all__ = ["DEFLATED", "STORED", "PackedMember", "ZipWriter"]
+from colabpanel.services.zip_records import MAX32, MemberRecord, entry_of, head_of, tail_of
 
-STORED, DEFLATED = 0, 8
-_UTF8, _UNIX, _VERSION, _VERSION64 = 0x800, 3, 20, 45
+__all__ = ["PackedMember", "ZipWriter"]
+
 _WRITE_AT = 4 << 20
-_MAX32, _MAX16 = 0xFFFFFFFF, 0xFFFF
-_REGULAR = 0o100000
-_FIRST_YEAR, _LAST_YEAR = 1980, 2107
-_LOCAL = struct.Struct("<4s5H3I2H")
-_ENTRY = struct.Struct("<4s6H3I5H2I")
-_END = struct.Struct("<4s4H2IH")
-_END64 = struct.Struct("<4sQ2H2I4Q")
-_LOCATOR = struct.Struct("<4sIQI")
 
 
 class PackedMember(NamedTuple):
@@ -28,7 +17,7 @@ class PackedMember(NamedTuple):
 
     Attributes:
         name: Its path in the archive.
-        method: `STORED` or `DEFLATED`.
+        method: How it is packed.
         crc: CRC-32 of its unpacked bytes.
         size: Unpacked bytes.
         packed: Its bytes as they stand in the archive.
@@ -43,6 +32,11 @@ class PackedMember(NamedTuple):
     packed: bytes
     modified: int
     mode: int
+
+    @property
+    def record(self) -> MemberRecord:
+        """What the archive says of it."""
+        return MemberRecord(**{**self._asdict(), "packed": len(self.packed)})
 
 
 class ZipWriter:
@@ -60,9 +54,9 @@ class ZipWriter:
 
     def add(self, member: PackedMember) -> None:
         """Write a member whose bytes are at hand."""
-        length = len(member.packed)
-        self._entries.append(_entry(member, length, self._position))
-        self._write(_local(member, length))
+        record = member.record
+        self._entries.append(entry_of(record, self._position))
+        self._write(head_of(record))
         self._write(member.packed)
 
     def add_large(self, member: PackedMember, pieces: Iterator[tuple[bytes, int, int]]) -> int:
@@ -72,16 +66,16 @@ class ZipWriter:
             Its unpacked size, as it was read.
         """
         start, length, size, crc = self._position, 0, 0, 0
-        self._write(_local(member, _MAX32))
+        self._write(head_of(member.record._replace(packed=MAX32)))
         for piece, size, crc in pieces:  # noqa: B007 - the last ones count
             self._write(piece)
             length += len(piece)
-        done = member._replace(size=size, crc=crc)
+        done = member.record._replace(size=size, crc=crc, packed=length)
         self._flush()
         self._stream.seek(start)
-        self._stream.write(_local(done, length, is_large=True))
+        self._stream.write(head_of(done, is_large=True))
         self._stream.seek(self._position)
-        self._entries.append(_entry(done, length, start))
+        self._entries.append(entry_of(done, start))
         return size
 
     def close(self) -> None:
@@ -89,14 +83,7 @@ class ZipWriter:
         start = self._position
         for entry in self._entries:
             self._write(entry)
-        size, count = self._position - start, len(self._entries)
-        if count >= _MAX16 or start >= _MAX32 or size >= _MAX32:
-            record = _END64.pack(
-                b"PK\x06\x06", _END64.size - 12, _VERSION64, _VERSION64, 0, 0, count, count, size, start
-            )
-            self._write(record + _LOCATOR.pack(b"PK\x06\x07", 0, start + size, 1))
-        few, short, near = min(count, _MAX16), min(size, _MAX32), min(start, _MAX32)
-        self._write(_END.pack(b"PK\x05\x06", 0, 0, few, few, short, near, 0))
+        self._write(tail_of(len(self._entries), self._position - start, start))
         self._flush()
 
     def _write(self, data: bytes) -> None:
@@ -109,52 +96,3 @@ class ZipWriter:
     def _flush(self) -> None:
         self._stream.write(b"".join(self._waiting))
         self._waiting, self._waiting_size = [], 0
-
-
-def _local(member: PackedMember, length: int, *, is_large: bool = False) -> bytes:
-    """Return the header in front of a member's bytes."""
-    name = _encoded(member.name)
-    is_large = is_large or length >= _MAX32 or member.size >= _MAX32
-    sizes = (_MAX32, _MAX32) if is_large else (length, member.size)
-    extra = _time_field(member) + (struct.pack("<HHQQ", 1, 16, member.size, length) if is_large else b"")
-    version = _VERSION64 if is_large else _VERSION
-    stamp = _dos_time(member.modified)
-    fields = (version, _UTF8, member.method, *stamp, member.crc, *sizes, len(name), len(extra))
-    return _LOCAL.pack(b"PK\x03\x04", *fields) + name + extra
-
-
-def _entry(member: PackedMember, length: int, start: int) -> bytes:
-    """Return what the table of contents says of a member."""
-    name, extra, values = _encoded(member.name), _time_field(member), []
-    fields = []
-    for value in (member.size, length, start):
-        values.append(value) if value >= _MAX32 else None
-        fields.append(min(value, _MAX32))
-    if values:
-        extra += struct.pack(f"<HH{len(values)}Q", 1, 8 * len(values), *values)
-    size, packed, near = fields
-    made_by = _UNIX << 8 | (_VERSION64 if values else _VERSION)
-    attributes = (_REGULAR | member.mode) << 16
-    head = (made_by, made_by & 0xFF, _UTF8, member.method, *_dos_time(member.modified), member.crc, packed, size)
-    return _ENTRY.pack(b"PK\x01\x02", *head, len(name), len(extra), 0, 0, 0, attributes, near) + name + extra
-
-
-def _encoded(name: str) -> bytes:
-    return name.encode("utf-8", "surrogateescape")
-
-
-def _time_field(member: PackedMember) -> bytes:
-    """Return the field that holds a time in whole seconds of UTC, where it fits."""
-    if not 0 <= member.modified < 1 << 31:
-        return b""
-    return struct.pack("<HHBI", 0x5455, 5, 1, member.modified)
-
-
-@functools.lru_cache(maxsize=4096)
-def _dos_time(modified: int) -> tuple[int, int]:
-    """Return time and date as MS-DOS writes them, local and from 1980 on."""
-    moment = time.localtime(max(modified, 0))
-    if not _FIRST_YEAR <= moment.tm_year <= _LAST_YEAR:
-        return 0, 1 << 5 | 1
-    clock = moment.tm_hour << 11 | moment.tm_min << 5 | moment.tm_sec // 2
-    return clock, (moment.tm_year - _FIRST_YEAR) << 9 | moment.tm_mon << 5 | moment.tm_mday

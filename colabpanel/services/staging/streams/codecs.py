@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from colabpanel.services.fast import fast_zlib
 from colabpanel.services.optional import optional
-from colabpanel.services.staging.fast import fast_zlib
 from colabpanel.services.staging.streams.forward import DamagedStreamError
 from colabpanel.services.staging.streams.gzip_member import GzipMember
 

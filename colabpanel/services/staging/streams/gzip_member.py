@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 
-from colabpanel.services.staging.fast import fast_zlib
+from colabpanel.services.fast import fast_zlib
 from colabpanel.services.staging.streams.forward import DamagedStreamError
 
 __all__ = ["GzipMember"]

@@ -14,8 +14,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
+from colabpanel.services.fast import fast_zlib, libdeflate
 from colabpanel.services.staging.archive import MemberError
-from colabpanel.services.staging.fast import fast_zlib, libdeflate
 from colabpanel.services.staging.streams.codecs import DAMAGED as STREAM_DAMAGED
 from colabpanel.services.staging.streams.codecs import zstd_decoder
 from colabpanel.services.staging.zips.entries import AES, ENCRYPTED, Entry, field_of
