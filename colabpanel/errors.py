@@ -9,6 +9,7 @@ ColabPanelError
 │   │   ├── LimitError    a bomb, or larger than the limits allow
 │   │   └── PasswordError
 │   ├── SpaceError        it would not fit
+│   ├── TrustError        loading a file would run code that nobody vouches for
 │   └── MissingLibraryError  an optional library is needed and not installed
 ├── StorageError          a disk or Drive failed while working; what is done is kept
 │   └── SourceLostError   the source went away
@@ -36,6 +37,7 @@ __all__ = [
     "SourceLostError",
     "SpaceError",
     "StorageError",
+    "TrustError",
     "UnreadableError",
 ]
 
@@ -85,6 +87,10 @@ class PasswordError(ArchiveError):
 
 class SpaceError(InputError):
     """The result would not fit on the disk."""
+
+
+class TrustError(InputError):
+    """Loading a file would run code that nobody vouches for; nothing of it was run."""
 
 
 class MissingLibraryError(InputError):

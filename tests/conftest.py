@@ -35,8 +35,9 @@ def _measure_children() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _own_state_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep tests away from the state folder of whoever runs them."""
+    """Keep tests away from the folders of whoever runs them."""
     monkeypatch.setenv("COLABPANEL_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+    monkeypatch.setenv("COLABPANEL_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import platformdirs
 
 from colabpanel.errors import HostError
 
-__all__ = ["CellWatcher", "Host", "IPythonHost", "state_dir"]
+__all__ = ["CellWatcher", "Host", "IPythonHost", "config_dir", "state_dir"]
 
 T = TypeVar("T")
 
@@ -92,6 +92,20 @@ def state_dir() -> Path:
     """
     chosen = os.environ.get("COLABPANEL_STATE_DIR")
     folder = Path(chosen) if chosen else platformdirs.user_state_path("colabpanel")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return _temporary_state_dir()
+    return folder
+
+
+def config_dir() -> Path:
+    """Return the folder for what a user's files depend on, as the key that signs them; made if need be.
+
+    Where the home folder cannot be written to, it is a temporary one.
+    """
+    chosen = os.environ.get("COLABPANEL_CONFIG_DIR")
+    folder = Path(chosen) if chosen else platformdirs.user_config_path("colabpanel")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

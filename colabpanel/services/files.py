@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["existing_parent", "free_bytes", "sync_folder", "write_at", "write_atomic"]
+__all__ = ["delete_file", "existing_parent", "free_bytes", "sweep", "sync_folder", "write_at", "write_atomic"]
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -21,7 +21,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         OSError: The disk refused; the old content is still there.
     """
-    _sweep(path)
+    sweep(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
@@ -37,8 +37,8 @@ def write_atomic(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
-def _sweep(path: Path) -> None:
-    """Remove what writers of this file left that were killed."""
+def sweep(path: Path) -> None:
+    """Remove what writers of this file left that were killed: ``.NAME.PROCESS-THREAD.part`` beside it."""
     begun = re.compile(re.escape(f".{path.name}.") + r"(\d+)-\d+\.part")
     with os.scandir(path.parent) as entries:
         found = [(entry.path, match) for entry in entries if (match := begun.fullmatch(entry.name))]
@@ -64,6 +64,19 @@ def write_at(handle: int, data: Buffer, start: int) -> None:
             os.lseek(handle, start, os.SEEK_SET)
             written = os.write(handle, view)
         view, start = view[written:], start + written
+
+
+def delete_file(path: Path) -> None:
+    """Delete a file; on Drive and the like it is emptied first, for what lies in the Trash there takes room.
+
+    Raises:
+        OSError: It cannot be deleted.
+    """
+    from colabpanel.services.mounts import is_remote
+
+    if is_remote(path):
+        os.truncate(path, 0)
+    path.unlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -15,8 +15,10 @@ __all__ = ["CHILD_LIBRARIES", "folders_of", "optional"]
 
 _IN_PYTHON = {"backports.zstd": "compression.zstd"}
 _EXTRAS = {"backports.zstd": "archives", "py7zr": "archives", "Cryptodome": "archives", "distributed": "dask"}
+_BY_THEMSELVES = ("numpy", "pandas", "pyarrow", "safetensors")
+"""Libraries that no extra brings: whoever has data of theirs knows which version to install."""
 
-CHILD_LIBRARIES = ("isal", "deflate", *_EXTRAS)
+CHILD_LIBRARIES = ("isal", "deflate", "xxhash", *_EXTRAS)
 """What the processes that read archives may import beyond the standard library."""
 
 
@@ -35,13 +37,15 @@ def optional(module: str, purpose: str) -> Any:
     except ImportError:
         raise MissingLibraryError(
             f"{purpose[0].upper()}{purpose[1:]} needs a library that is not installed ({module}).",
-            hint=f'Run: pip install "colabpanel[{_extra_of(module)}]"',
+            hint=f"Run: pip install {_wanted_for(module)}",
         ) from None
 
 
-def _extra_of(module: str) -> str:
+def _wanted_for(module: str) -> str:
     top = module.partition(".")[0]
-    return next(extra for library, extra in _EXTRAS.items() if library.partition(".")[0] == top)
+    if top in _BY_THEMSELVES:
+        return top
+    return next(f'"colabpanel[{extra}]"' for library, extra in _EXTRAS.items() if library.partition(".")[0] == top)
 
 
 def folders_of(*modules: str) -> list[str]:

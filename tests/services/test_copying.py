@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from colabpanel.errors import InputError, JobBusyError, JobCancelledError, PathError, SpaceError, StorageError
 from colabpanel.progress import Progress
-from colabpanel.services import mounts
+from colabpanel.services import files, mounts
 from colabpanel.services.copying import engine, ledger, one_file, service
 from colabpanel.services.copying.service import copy, copy_summary, mirror
 from colabpanel.services.mounts import is_remote, mount_of
@@ -113,7 +113,7 @@ def test_long_names_that_begin_alike(tmp_path: Path) -> None:
 def test_a_file_that_changes_meanwhile_is_not_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     data = random.Random(3).randbytes(20 << 20)
     write_tree(tmp_path, {"last": data, "next": b"n" * len(data), "target/last": b"earlier"})
-    real, left = one_file.write_at, [1]
+    real, left = files.write_at, [1]
 
     def write_at(*arguments: Any) -> None:
         real(*arguments)

@@ -1,0 +1,254 @@
+"""Which memory of arrays is written: overlapping arrays once, and many small ones of one shape as one member."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from colabpanel.services.snapshots.capture import Leaf
+
+if TYPE_CHECKING:
+    import numpy as np
+    from typing_extensions import Buffer
+
+__all__ = ["ArrayRow", "plan_arrays"]
+
+_SMALL = 1 << 20  # bytes of an array that shares a member with others of its shape
+_BLOCK = 1 << 20  # bytes of an array that is not contiguous, copied at a time
+_SPREAD = 4  # views are kept as views of one memory unless it is so many times what they hold
+
+
+class ArrayRow(NamedTuple):
+    """Where arrays are in the file: ``stacked`` of them, numbered from ``first``, are the rows of one leaf.
+
+    Attributes:
+        first: The number of the first.
+        stacked: How many; None for one array that is not a row.
+        leaf: The number of the leaf, from 0 for the first leaf of arrays.
+        dtype: As ``numpy.lib.format.dtype_to_descr`` writes it, or the name of a type of ml_dtypes.
+        shape: Of each.
+        fortran: Whether it lies in Fortran's order.
+        strides: In bytes, of a view into the leaf's memory; else None.
+        offset: Where in the leaf's memory such a view begins.
+    """
+
+    first: int
+    stacked: int | None
+    leaf: int
+    dtype: str
+    shape: tuple[int, ...]
+    fortran: bool = False
+    strides: tuple[int, ...] | None = None
+    offset: int = 0
+
+
+def plan_arrays(arrays: Mapping[int, Any]) -> tuple[list[ArrayRow], list[Leaf]]:
+    """Return where each of some numbered arrays goes, and the leaves to write."""
+    rows, leaves = list[ArrayRow](), list[Leaf]()
+    shared = _clusters(arrays)
+    for cluster in shared:
+        _plan_cluster(arrays, cluster, rows, leaves)
+    done = {number for cluster in shared for number in cluster}
+    alone = [(number, array) for number, array in arrays.items() if number not in done]
+    for key, group in groupby(alone, _kind_of):
+        members = list(group)
+        if key is None or len(members) == 1:
+            for number, array in members:
+                rows.append(_row(number, array, len(leaves)))
+                leaves.append(_leaf_of(array))
+        else:
+            _plan_stack(members, rows, leaves)
+    return sorted(rows), leaves
+
+
+def _kind_of(numbered: tuple[int, np.ndarray[Any, Any]]) -> tuple[Any, ...] | None:
+    """Return what arrays must have in common to be rows of one leaf; None for one that is no row."""
+    _number, array = numbered
+    if array.nbytes > _SMALL or not array.nbytes or not array.flags.c_contiguous:
+        return None
+    return array.dtype, array.shape
+
+
+def _plan_stack(members: list[tuple[int, Any]], rows: list[ArrayRow], leaves: list[Leaf]) -> None:
+    numbers, stacked = zip(*members, strict=True)
+    start = 0
+    for place in range(1, len(numbers) + 1):  # numbers may have gaps, where other arrays were
+        if place == len(numbers) or numbers[place] != numbers[place - 1] + 1:
+            some = stacked[start:place]
+            rows.append(_row(numbers[start], some[0], len(leaves))._replace(stacked=place - start))
+            leaves.append(_npy(some[0].dtype, (len(some), *some[0].shape), list(some)))
+            start = place
+
+
+def _row(number: int, array: np.ndarray[Any, Any], leaf: int) -> ArrayRow:
+    fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+    return ArrayRow(number, None, leaf, dtype_text(array.dtype), array.shape, fortran)
+
+
+def dtype_text(dtype: np.dtype[Any]) -> str:
+    """Return a type as text that `ast.literal_eval` and NumPy read; types of ml_dtypes by name."""
+    from numpy.lib.format import dtype_to_descr
+
+    if dtype.type.__module__ == "ml_dtypes":
+        return f"ml_dtypes.{dtype.name}"
+    return repr(dtype_to_descr(dtype))
+
+
+def _leaf_of(array: np.ndarray[Any, Any]) -> Leaf:
+    if array.flags.c_contiguous or array.flags.f_contiguous:
+        return _npy(array.dtype, array.shape, [array], fortran=not array.flags.c_contiguous)
+    return _npy(array.dtype, array.shape, _Blocks(array))
+
+
+class _Blocks:
+    """The bytes of an array that is not contiguous, a block at a time."""
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        self._array = array
+
+    def __iter__(self) -> Iterator[Any]:
+        import numpy as np
+
+        def blocks(array: np.ndarray[Any, Any]) -> Iterator[Any]:
+            if array.nbytes <= _BLOCK or array.ndim == 0:
+                yield np.ascontiguousarray(array)
+                return
+            row = array.nbytes // len(array)
+            if row > _BLOCK:
+                for part in array:
+                    yield from blocks(part)
+                return
+            step = _BLOCK // row
+            for start in range(0, len(array), step):
+                yield np.ascontiguousarray(array[start : start + step])
+
+        return blocks(self._array)
+
+
+def _npy(dtype: np.dtype[Any], shape: tuple[int, ...], parts: Iterable[Any], *, fortran: bool = False) -> Leaf:
+    header = _header(dtype, shape, fortran=fortran)
+    size = len(header) + dtype.itemsize * _product(shape)
+
+    def all_parts() -> Iterator[Buffer]:
+        yield header
+        for part in parts:
+            yield _bytes_of(part)
+
+    return Leaf(".npy", all_parts, size)
+
+
+def _header(dtype: np.dtype[Any], shape: tuple[int, ...], *, fortran: bool) -> bytes:
+    import io
+
+    from numpy.lib import format as npy
+
+    stream = io.BytesIO()
+    descr = f"<V{dtype.itemsize}" if dtype.type.__module__ == "ml_dtypes" else npy.dtype_to_descr(dtype)
+    fields = {"descr": descr, "fortran_order": fortran, "shape": shape}
+    npy.write_array_header_1_0(stream, fields) if len(repr(descr)) < 1 << 15 else npy.write_array_header_2_0(
+        stream, fields
+    )
+    return stream.getvalue()
+
+
+def _bytes_of(array: np.ndarray[Any, Any]) -> Buffer:
+    """Return the memory of a contiguous array, whatever its type and order."""
+    import numpy as np
+
+    if not array.nbytes:
+        return b""
+    if not array.flags.c_contiguous:
+        array = array.T
+    flat = array.reshape(-1).view(np.ndarray)
+    return flat.view(np.uint8).data
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    total = 1
+    for length in shape:
+        total *= length
+    return total
+
+
+def _clusters(arrays: Mapping[int, Any]) -> list[list[int]]:
+    """Return the numbers of arrays whose memory overlaps, together."""
+    owners = {id(owner) for array in arrays.values() if (owner := _owner(array)) is not array}
+    if not owners:
+        return []
+    extents = sorted(
+        (*_extent(array), number)
+        for number, array in arrays.items()
+        if array.nbytes and (array.base is not None or id(array) in owners)
+    )
+    clusters, end = list[list[int]](), 0
+    for low, high, number in extents:
+        if clusters and low < end:
+            clusters[-1].append(number)
+        else:
+            clusters.append([number])
+        end = max(end, high)
+    return [sorted(cluster) for cluster in clusters if len(cluster) > 1 and not _is_sparse(arrays, cluster)]
+
+
+def _owner(array: Any) -> Any:
+    """Return the array that owns the memory of another."""
+    import numpy as np
+
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _is_sparse(arrays: Mapping[int, Any], cluster: list[int]) -> bool:
+    """Whether arrays lie so far apart, as two columns of many, that their memory is mostly that of others."""
+    low, high = _range(arrays, cluster)
+    held: int = sum(arrays[number].nbytes for number in cluster)
+    return high - low > _SPREAD * held
+
+
+def _range(arrays: Mapping[int, Any], cluster: list[int]) -> tuple[int, int]:
+    extents = [_extent(arrays[number]) for number in cluster]
+    return min(low for low, _ in extents), max(high for _, high in extents)
+
+
+def _extent(array: np.ndarray[Any, Any]) -> tuple[int, int]:
+    """Return the addresses of the first byte of an array and behind its last."""
+    low = high = array.__array_interface__["data"][0]
+    for length, stride in zip(array.shape, array.strides, strict=True):
+        if stride < 0:
+            low += (length - 1) * stride
+        else:
+            high += (length - 1) * stride
+    return low, high + array.itemsize
+
+
+def _plan_cluster(arrays: Mapping[int, Any], cluster: list[int], rows: list[ArrayRow], leaves: list[Leaf]) -> None:
+    """Write the memory that arrays share once; each is a view of it, but for one that may be all of it."""
+    low, high = _range(arrays, cluster)
+    leaf = len(leaves)
+    whole = next((number for number in cluster if _is_whole(arrays[number], low, high)), None)
+    if whole is None:
+        leaves.append(_memory(arrays[cluster[0]], low, high))
+    else:
+        leaves.append(_leaf_of(arrays[whole]))
+    for number in cluster:
+        array = arrays[number]
+        row = _row(number, array, leaf)
+        start = array.__array_interface__["data"][0] - low
+        rows.append(row if number == whole else row._replace(fortran=False, strides=array.strides, offset=start))
+
+
+def _is_whole(array: np.ndarray[Any, Any], low: int, high: int) -> bool:
+    return _extent(array) == (low, high) and (array.flags.c_contiguous or array.flags.f_contiguous)
+
+
+def _memory(keeper: Any, low: int, high: int) -> Leaf:
+    """Return the memory between two addresses, which one allocation holds: overlapping views have one owner."""
+    import ctypes
+
+    import numpy as np
+
+    memory = np.ctypeslib.as_array((ctypes.c_uint8 * (high - low)).from_address(low))
+    leaf = _npy(memory.dtype, memory.shape, [memory])
+    return leaf._replace(parts=lambda _keeper=keeper: leaf.parts())  # type: ignore[misc]  # the keeper keeps it

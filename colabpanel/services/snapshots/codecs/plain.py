@@ -1,0 +1,36 @@
+"""Objects of the standard library that pickle would make through a class with attributes to change."""
+
+from __future__ import annotations
+
+import uuid
+import zoneinfo
+
+from colabpanel.services.snapshots.capture import Capture
+from colabpanel.services.snapshots.codecs._base import Codec, LeafReader, Reduce, built
+
+__all__ = ["CODEC"]
+
+
+def _take_uuid(value: uuid.UUID, _capture: Capture) -> object:
+    return built("uuid.uuid", value.hex)
+
+
+def _take_zone(zone: zoneinfo.ZoneInfo, _capture: Capture) -> object:
+    return built("zoneinfo.zone", zone.key) if zone.key else NotImplemented
+
+
+def _reducer(kind: type) -> Reduce | None:
+    if kind is zoneinfo.ZoneInfo:
+        return _take_zone
+    return _take_uuid if kind is uuid.UUID else None
+
+
+def _build_uuid(_reader: LeafReader, digits: str) -> uuid.UUID:
+    return uuid.UUID(hex=digits)
+
+
+def _build_zone(_reader: LeafReader, key: str) -> zoneinfo.ZoneInfo:
+    return zoneinfo.ZoneInfo(key)
+
+
+CODEC = Codec("uuid", _reducer, {"uuid": _build_uuid, "zone": _build_zone})

@@ -1,0 +1,33 @@
+"""What a variable is, in a few words."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+__all__ = ["shape_of", "type_of"]
+
+
+def type_of(value: Any) -> str:
+    """Return the type of a value with its module, but for types of Python itself."""
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def shape_of(value: Any) -> str:
+    """Return shape and element type of an array, rows and columns of a frame, the length of a container, or nothing.
+
+    Whatever the value does when it is asked, this does not fail.
+    """
+    if isinstance(value, type | types.ModuleType | types.FunctionType):
+        return ""
+    try:
+        if isinstance(shape := getattr(value, "shape", None), tuple):
+            dtype = getattr(value, "dtype", None)
+            sizes = " x ".join(f"{length:,}" for length in shape) or "scalar"
+            return f"{sizes} {dtype}" if dtype is not None else sizes
+        if isinstance(size := getattr(value, "size", None), tuple) and hasattr(value, "mode"):
+            return f"{' x '.join(map(str, size))} {value.mode}"
+        return f"{len(value):,}" if hasattr(type(value), "__len__") else ""
+    except Exception:  # noqa: BLE001 - objects may do anything
+        return ""

@@ -1,0 +1,69 @@
+"""Threads that read or write the pieces of a file side by side, and can be left behind.
+
+A write to Drive may hang for minutes. It hangs in one of these threads, which end with the process,
+while whoever waits for it can be interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Lanes"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_IN_FLIGHT = 4
+_MOST = 4
+
+
+class Lanes:
+    """A few daemon threads; use it in a ``with`` statement.
+
+    Args:
+        count: How many; None takes as many as there are processors, up to four.
+    """
+
+    def __init__(self, count: int | None = None) -> None:
+        self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._count = count or min(os.cpu_count() or 1, _MOST)
+        for number in range(self._count):
+            threading.Thread(target=self._run, name=f"colabpanel-lane-{number}", daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        for _number in range(self._count):
+            self._work.put(None)
+
+    def each(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Do the work for each item, a few at once, and give the results in the order of the items."""
+        waiting: deque[Future[R]] = deque()
+        for item in items:
+            future: Future[R] = Future()
+            self._work.put((future, lambda item=item: work(item)))  # type: ignore[misc]  # bound now
+            waiting.append(future)
+            if len(waiting) >= _IN_FLIGHT:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def _run(self) -> None:
+        while (order := self._work.get()) is not None:
+            future, work = order
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - raised where the result is taken
+                future.set_exception(error)
+            del order, future, work  # a thread that waits holds nothing of the user's

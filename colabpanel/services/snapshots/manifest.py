@@ -1,0 +1,146 @@
+"""The table of contents of a snapshot: what `format.md` in the documentation describes, as JSON."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from colabpanel.errors import ArchiveError
+from colabpanel.services.snapshots.arrays import ArrayRow
+from colabpanel.services.snapshots.models import SavedVariable
+
+__all__ = ["FORMAT", "MANIFEST", "SIGNATURE", "VERSION", "LeafEntry", "Manifest", "SkeletonEntry", "read_manifest"]
+
+FORMAT, VERSION = "colabpanel-snapshot", 1
+MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+_LARGEST = 1 << 30
+_DAMAGED = "Use another copy of it."
+_NOT_A_SNAPSHOT = (
+    zipfile.BadZipFile,
+    zlib.error,
+    KeyError,
+    ValueError,
+    TypeError,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+)
+"""What ``zipfile`` and we raise for files of other kinds, and damaged ones."""
+
+
+@dataclass(frozen=True)
+class SkeletonEntry:
+    """A pickle: the variables in it, where its bytes are, and the leaves of its buffers."""
+
+    names: tuple[str, ...]
+    offset: int
+    size: int
+    sha256: str
+    buffers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class LeafEntry:
+    """A leaf: where its bytes are, in this file or in the base of this number."""
+
+    offset: int
+    size: int
+    digest: str
+    member: str
+    base: int | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a snapshot holds.
+
+    Attributes:
+        id: Tells it from every other snapshot.
+        created: Seconds since the epoch.
+        versions: Of Python and libraries when it was written.
+        variables: What became of each variable.
+        skeletons: The pickles.
+        leaves: By number; None for one that nothing uses.
+        array_leaves: The number of the first leaf that holds arrays.
+        arrays: Where arrays are.
+        bases: ``(name, id)`` of the snapshots beside it that hold leaves of it.
+    """
+
+    id: str
+    created: float
+    versions: dict[str, str]
+    variables: tuple[SavedVariable, ...]
+    skeletons: tuple[SkeletonEntry, ...]
+    leaves: tuple[LeafEntry | None, ...]
+    array_leaves: int
+    arrays: tuple[ArrayRow, ...]
+    bases: tuple[tuple[str, str], ...] = field(default=())
+
+    def to_json(self) -> bytes:
+        """Return it as it stands in the file."""
+        told = {
+            "format": FORMAT,
+            "version": VERSION,
+            "id": self.id,
+            "created": self.created,
+            "versions": self.versions,
+            "variables": [asdict(variable) for variable in self.variables],
+            "skeletons": [asdict(skeleton) for skeleton in self.skeletons],
+            "leaves": [None if leaf is None else list(vars(leaf).values()) for leaf in self.leaves],
+            "array_leaves": self.array_leaves,
+            "arrays": [list(row) for row in self.arrays],
+            "bases": self.bases,
+        }
+        return json.dumps(told, separators=(",", ":")).encode()
+
+
+def _from_json(told: dict[str, Any]) -> Manifest:
+    if told["format"] != FORMAT:
+        raise KeyError("format")
+    if told["version"] > VERSION:
+        raise ArchiveError("This file was written by a newer colabpanel.", hint="Run: pip install -U colabpanel")
+
+    def variable(found: dict[str, Any]) -> SavedVariable:
+        needs = found["needs"]
+        return SavedVariable(**{**found, "needs": None if needs is None else tuple(needs)})
+
+    def skeleton(found: dict[str, Any]) -> SkeletonEntry:
+        return SkeletonEntry(**{**found, "names": tuple(found["names"]), "buffers": tuple(found["buffers"])})
+
+    def row(found: list[Any]) -> ArrayRow:
+        made = ArrayRow(*found)
+        strides = None if made.strides is None else tuple(made.strides)
+        return made._replace(shape=tuple(made.shape), strides=strides)
+
+    return Manifest(
+        id=told["id"],
+        created=told["created"],
+        versions=told["versions"],
+        variables=tuple(map(variable, told["variables"])),
+        skeletons=tuple(map(skeleton, told["skeletons"])),
+        leaves=tuple(None if found is None else LeafEntry(*found) for found in told["leaves"]),
+        array_leaves=told["array_leaves"],
+        arrays=tuple(map(row, told["arrays"])),
+        bases=tuple((name, identity) for name, identity in told["bases"]),
+    )
+
+
+def read_manifest(path: Path) -> tuple[Manifest, bytes, str]:
+    """Return what a snapshot holds, the bytes that say so, and their signature.
+
+    Raises:
+        ArchiveError: It is not a snapshot, is damaged, or of a version that is not known here.
+        OSError: It cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(MANIFEST).file_size > _LARGEST:
+                raise ArchiveError(f"{path.name} is damaged: its list of contents is too large.", hint=_DAMAGED)
+            data, signature = archive.read(MANIFEST), archive.read(SIGNATURE).decode("ascii", "replace")
+        return _from_json(json.loads(data)), data, signature
+    except _NOT_A_SNAPSHOT as error:
+        raise ArchiveError(f"{path.name} is not a snapshot, or is damaged.", hint=_DAMAGED) from error

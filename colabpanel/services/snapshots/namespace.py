@@ -1,0 +1,49 @@
+"""The variables of a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from colabpanel import words
+from colabpanel.errors import InputError
+from colabpanel.hosts import Host
+from colabpanel.services.snapshots.sizes import size_of
+
+__all__ = ["insist_on_memory", "user_variables"]
+
+_SHELL = {"In", "Out", "exit", "quit", "get_ipython", "open"}
+_SPARE = 64 << 20
+
+
+def user_variables(host: Host) -> dict[str, Any]:
+    """Return what the user made in the notebook; names that begin with an underscore and those of IPython are not."""
+    hidden = set(getattr(host.shell, "user_ns_hidden", ())) | _SHELL
+    return {
+        name: value
+        for name, value in dict(host.namespace()).items()
+        if isinstance(name, str) and not name.startswith("_") and not (name in hidden and _is_shells(host, name, value))
+    }
+
+
+def _is_shells(host: Host, name: str, value: Any) -> bool:
+    """Whether a name still stands for what IPython put there; a user may have put something else."""
+    marked = getattr(host.shell, "user_ns_hidden", {})
+    return name in _SHELL or (isinstance(marked, Mapping) and marked.get(name) is value)
+
+
+def insist_on_memory(variables: Mapping[str, Any]) -> None:
+    """Refuse to pickle objects of Python for which there is no room in memory beside themselves.
+
+    Raises:
+        InputError: There is not enough memory.
+    """
+    import psutil
+
+    pickled = sum(size_of(value).pickled for value in variables.values())
+    free = psutil.virtual_memory().available
+    if pickled + _SPARE > free:
+        raise InputError(
+            f"Saving this takes about {words.size(pickled)} of memory, and {words.size(free)} are free.",
+            hint="Save fewer variables at a time, or put numbers into arrays: they need no extra memory.",
+        )

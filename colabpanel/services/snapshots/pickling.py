@@ -1,0 +1,226 @@
+"""Variables to skeletons: what is left of them as a pickle once arrays and other leaves are taken out."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+import types
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from colabpanel.services.snapshots.capture import Capture, Leaf, Used
+from colabpanel.services.snapshots.codecs import reducer_for
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["NotSavedError", "Skeleton", "skeletons_of"]
+
+_OUT_OF_BAND = 64 << 10  # bytes from which a buffer becomes a leaf
+_COMPARED = 1_000_000  # objects of all variables up to which sharing is looked for one by one
+_WITHOUT_IDENTITY = (str, bytes, int, float, complex, tuple, frozenset, type, type(None), types.FunctionType)
+_SHARED_OF: dict[str, tuple[str, ...]] = {
+    "numpy": (),
+    "pandas": ("DataFrame", "Series"),
+    "torch": ("Parameter", "Tensor"),
+}
+"""Of some libraries, the types of which it matters whether two objects are the same one."""
+
+_SAID = re.compile(r"cannot pickle '(?P<type>[^']+)' object|can't pickle (?P<old>[\w.]+)")
+_REASONS = {
+    "generator": "It is a generator, and where it stands cannot be saved. Save list(...) of it.",
+    "coroutine": "It is a coroutine, which cannot be saved.",
+    "_thread.lock": "It holds a lock, which cannot be saved.",
+    "_thread.RLock": "It holds a lock, which cannot be saved.",
+    "socket": "It holds a network connection, which cannot be saved.",
+    "sqlite3.Connection": "It holds a connection to a database, which cannot be saved.",
+    "module": "It holds a module, which cannot be saved.",
+}
+
+
+class NotSavedError(Exception):
+    """A variable cannot be saved; the text says why, as a sentence."""
+
+
+class Skeleton(NamedTuple):
+    """One pickle, of variables that share objects with each other, or of a single one.
+
+    Attributes:
+        names: The variables in it.
+        chunks: Its bytes.
+        buffers: The numbers of the leaves that hold its large buffers, in its order.
+        used: The leaves and arrays it refers to.
+    """
+
+    names: tuple[str, ...]
+    chunks: list[Buffer]
+    buffers: list[int]
+    used: Used
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return sum(len(memoryview(chunk).cast("B")) for chunk in self.chunks)
+
+
+class _Sink(io.RawIOBase):
+    """Keeps what is written. A large string of bytes is kept as it is, not copied."""
+
+    def __init__(self) -> None:
+        self.chunks: list[Buffer] = []
+
+    def write(self, data: Buffer, /) -> int:
+        self.chunks.append(data if isinstance(data, bytes) else bytes(data))
+        return len(memoryview(data))
+
+
+def _pickler_class() -> type[Any]:
+    """Make the class once: cloudpickle is loaded when something is dumped."""
+    import cloudpickle
+
+    class SkeletonPickler(cloudpickle.Pickler):
+        """Takes leaves out, leaves functions and classes of the notebook to cloudpickle."""
+
+        def __init__(self, capture: Capture) -> None:
+            self.sink, self.capture = _Sink(), capture
+            self.buffers: list[int] = []
+            super().__init__(self.sink, protocol=5, buffer_callback=self._take_buffer)
+
+        def reducer_override(self, obj: Any) -> Any:
+            """Let the codec of its type take an object apart, if there is one."""
+            reduce = reducer_for(type(obj))
+            if reduce is not None:
+                reduced = reduce(obj, self.capture)
+                if reduced is not NotImplemented:
+                    return reduced
+            return super().reducer_override(obj)
+
+        def _take_buffer(self, buffer: pickle.PickleBuffer) -> bool:
+            raw = buffer.raw()
+            if len(raw) < _OUT_OF_BAND:
+                return True
+            leaf = Leaf(".bin", lambda: [raw], len(raw))
+            self.buffers.append(self.capture.leaf(raw, lambda: leaf))
+            return False
+
+    return SkeletonPickler
+
+
+_cached: list[type[Any]] = []
+
+
+def _pickler(capture: Capture) -> Any:
+    if not _cached:
+        _cached.append(_pickler_class())
+    return _cached[0](capture)
+
+
+def skeletons_of(variables: Mapping[str, Any], capture: Capture) -> tuple[list[Skeleton], dict[str, str]]:
+    """Pickle variables, those that share objects together.
+
+    Returns:
+        The skeletons, and for each variable that cannot be saved why.
+    """
+    skeletons, failures = dict[str, Skeleton](), dict[str, str]()
+    identities: dict[str, dict[int, Any] | None] = {}
+    left = _COMPARED
+    for name, value in variables.items():
+        try:
+            skeletons[name], identities[name] = _pickle({name: value}, capture, left if len(variables) > 1 else 0)
+        except NotSavedError as error:
+            failures[name] = str(error)
+            continue
+        left -= len(identities[name] or ())
+    for group in _groups(identities):
+        together, _ = _pickle({name: variables[name] for name in group}, capture, 0)
+        for name in group:
+            skeletons[name] = together
+    return list({id(skeleton): skeleton for skeleton in skeletons.values()}.values()), failures
+
+
+def _pickle(
+    variables: Mapping[str, Any], capture: Capture, identities_up_to: int
+) -> tuple[Skeleton, dict[int, Any] | None]:
+    """Pickle variables; also return the objects in them that others may share, None where there are too many."""
+    pickler, used = _pickler(capture), capture.begin()
+    try:
+        pickler.dump(dict(variables))
+    except NotSavedError:
+        raise
+    except RecursionError:
+        raise NotSavedError("It is nested too deeply to be saved.") from None
+    except MemoryError:
+        raise NotSavedError("There is not enough memory to save it.") from None
+    except Exception as error:
+        raise NotSavedError(_reason(error)) from error
+    skeleton = Skeleton(tuple(variables), pickler.sink.chunks, pickler.buffers, used)
+    if not identities_up_to or skeleton.size > 64 * identities_up_to:
+        return skeleton, None
+    memo = pickler.memo.copy()
+    kept = {key: obj for key, (_, obj) in memo.items() if not isinstance(obj, _WITHOUT_IDENTITY) and _may_share(obj)}
+    return skeleton, kept
+
+
+def _may_share(obj: Any) -> bool:
+    """Whether it matters that two variables hold the same object.
+
+    The reader gives the same array to both by itself, and so what is made of arrays shares their memory.
+    """
+    kind = type(obj)
+    library = kind.__module__.partition(".")[0]
+    return kind.__name__ in _SHARED_OF.get(library, (kind.__name__,))
+
+
+def _groups(identities: Mapping[str, dict[int, Any] | None]) -> list[list[str]]:
+    """Return the names of variables that share objects, directly or through others.
+
+    Those that hold too many objects to compare count as sharing with all that hold any.
+    """
+    together = _Together(identities)
+    crowd = [name for name, objects in identities.items() if objects is None]
+    if crowd:
+        for name, objects in identities.items():
+            if objects or objects is None:
+                together.join(name, crowd[0])
+    seen: dict[int, str] = {}
+    for name, objects in identities.items():
+        for key in objects or ():
+            together.join(name, seen.setdefault(key, name))
+    return together.groups()
+
+
+class _Together:
+    """Names in groups, by a leader each."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._leader = {name: name for name in names}
+
+    def join(self, one: str, other: str) -> None:
+        if one != other:
+            self._leader[self._find(one)] = self._find(other)
+
+    def _find(self, name: str) -> str:
+        while self._leader[name] != name:
+            name = self._leader[name]
+        return name
+
+    def groups(self) -> list[list[str]]:
+        """Return the groups of more than one."""
+        found: dict[str, list[str]] = {}
+        for name in self._leader:
+            found.setdefault(self._find(name), []).append(name)
+        return [group for group in found.values() if len(group) > 1]
+
+
+def _reason(error: Exception) -> str:
+    said = _SAID.search(str(error))
+    kind = (said["type"] or said["old"]) if said else ""
+    if kind.startswith("_io."):
+        return "It holds an open file, which cannot be saved."
+    if kind in _REASONS:
+        return _REASONS[kind]
+    if kind:
+        return f"It holds a {kind} object, which cannot be saved."
+    text = " ".join(str(error).split())
+    return f"It cannot be saved: {text}" if text else f"It cannot be saved ({type(error).__name__})."

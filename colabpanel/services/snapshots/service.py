@@ -1,0 +1,244 @@
+"""The calls of dumping and loading."""
+
+from __future__ import annotations
+
+import os
+import time
+import types
+from collections.abc import Iterable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from colabpanel import words
+from colabpanel.errors import InputError, PathError
+from colabpanel.hosts import detect
+from colabpanel.progress import Progress
+from colabpanel.services.disks import disk_errors_in_words
+from colabpanel.services.mounts import insist_on_drive, is_remote
+from colabpanel.services.paths import resolve_inside
+from colabpanel.services.snapshots.base import BaseLeaves, beside
+from colabpanel.services.snapshots.capture import Capture
+from colabpanel.services.snapshots.describe import shape_of, type_of
+from colabpanel.services.snapshots.folder import dependents_of
+from colabpanel.services.snapshots.foreign import is_snapshot, load_foreign
+from colabpanel.services.snapshots.lanes import Lanes
+from colabpanel.services.snapshots.loading import load_snapshot
+from colabpanel.services.snapshots.models import SavedVariable, Snapshot
+from colabpanel.services.snapshots.namespace import insist_on_memory, user_variables
+from colabpanel.services.snapshots.needs import needs_of
+from colabpanel.services.snapshots.pickling import skeletons_of
+from colabpanel.services.snapshots.writer import Draft, draft_of, sizes_of, write_snapshot
+
+__all__ = ["DumpDraft", "draft", "dump", "dump_summary", "load", "write"]
+
+
+class DumpDraft:
+    """Variables as they were at one moment, ready to be written.
+
+    Their arrays are not copied: one that is changed before it is written is saved changed.
+
+    Args:
+        variables: The variables, by name.
+
+    Attributes:
+        outcomes: What becomes of each.
+        draft: What will be written.
+    """
+
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        insist_on_memory(variables)
+        capture = Capture()
+        modules = {name: value for name, value in variables.items() if isinstance(value, types.ModuleType)}
+        others = {name: value for name, value in variables.items() if name not in modules}
+        skeletons, failures = skeletons_of(others, capture)
+        self.draft: Draft = draft_of(skeletons, capture)
+        sizes = sizes_of(self.draft)
+        notes = {name: " ".join(skeleton.used.notes) for skeleton in skeletons for name in skeleton.names}
+        needs = {name: found for skeleton in skeletons for found in [needs_of(skeleton)] for name in skeleton.names}
+        self.outcomes: dict[str, SavedVariable] = {}
+        for name, value in variables.items():
+            kind, shape = type_of(value), shape_of(value)
+            if name in modules:
+                self.outcomes[name] = SavedVariable(name, "import", kind, note=_import_of(name, value))
+            elif name in failures:
+                self.outcomes[name] = SavedVariable(name, "skipped", kind, shape, note=failures[name])
+            else:
+                size, note = sizes[name], notes[name]
+                self.outcomes[name] = SavedVariable(name, "saved", kind, shape, size, note, needs[name])
+
+    @property
+    def size(self) -> int:
+        """Bytes that will be written, without a base."""
+        return self.draft.size
+
+
+def draft(variables: Mapping[str, Any] | None = None, *, names: Iterable[str] | None = None) -> DumpDraft:
+    """Take variables apart, and write nothing: what `dump` does first.
+
+    Args:
+        variables: By name; None takes those of the notebook.
+        names: Only these of them.
+
+    Raises:
+        InputError: There is no variable of a name, or nothing to save, or not enough memory.
+    """
+    chosen = dict(user_variables(detect()) if variables is None else variables)
+    if names is not None:
+        names = [names] if isinstance(names, str) else list(names)
+        missing = [name for name in names if name not in chosen]
+        if missing:
+            raise InputError(f"There is no variable called {missing[0]!r}.", hint="Run the cell that makes it first.")
+        chosen = {name: chosen[name] for name in names}
+    if not all(isinstance(name, str) for name in chosen):
+        raise InputError("Variables have names.", hint='Write dump(path, {"name": value}).')
+    if not chosen:
+        raise InputError("There is nothing to save.", hint="Make a variable, or name some.")
+    return DumpDraft(chosen)
+
+
+def dump(
+    path: str | Path,
+    variables: Mapping[str, Any] | None = None,
+    *,
+    names: Iterable[str] | None = None,
+    base: str | Path | None = None,
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Snapshot:
+    """Save variables into one file.
+
+    Arrays and the like are written from where they are, so hardly any extra memory is needed; objects of Python
+    itself are pickled, which takes as much memory as their pickle. What variables share stays shared. A variable that
+    cannot be saved is named with the reason, and the others are saved. The file is written beside its place and
+    renamed when it is whole, so an earlier file of this name is there until the new one is.
+
+    Args:
+        path: The file to write.
+        variables: By name; None takes those of the notebook that calls it.
+        names: Only these of them.
+        base: An earlier snapshot in the same folder: what has not changed is not written again, and both files are
+            needed to load this one.
+        root: Refuse paths outside of this folder.
+        progress: Is told the bytes written, and may cancel.
+
+    Returns:
+        What became of each variable. ``status`` is ``partial`` when any could not be saved.
+
+    Raises:
+        InputError: There is no such variable, a path cannot be used, or it would not fit on the disk or in memory.
+        StorageError: The disk failed; an earlier file of this name is untouched.
+        JobCancelledError: ``progress`` cancelled it; so it is then.
+    """
+    return write(path, draft(variables, names=names), base=base, root=root, progress=progress)
+
+
+def write(
+    path: str | Path,
+    drafted: DumpDraft,
+    *,
+    base: str | Path | None = None,
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Snapshot:
+    """Write what `draft` took apart; see `dump`."""
+    started = time.monotonic()
+    target = resolve_inside(root, path)
+    with disk_errors_in_words():
+        insist_on_drive(target)
+        if target.is_dir():
+            raise PathError(f"{path} is a folder.", hint="Write the name of a file into it.")
+        known = None
+        if base is not None and (earlier := resolve_inside(root, base)) != target:
+            beside(target, earlier)
+            known = _base(earlier)
+        if target.exists() and (needed := dependents_of(target)):
+            raise InputError(
+                f"{needed[0].name} builds on {target.name}, so it cannot be written over.",
+                hint="Choose another name, or delete it with delete_snapshot(path, fold=True) first.",
+            )
+        size, reused = write_snapshot(target, drafted.draft, drafted.outcomes, known, progress or Progress())
+    outcomes = tuple(drafted.outcomes.values())
+    status = "partial" if any(outcome.status == "skipped" for outcome in outcomes) else "ok"
+    return Snapshot(target, status, outcomes, size, reused, time.monotonic() - started)  # type: ignore[arg-type]
+
+
+def _base(path: Path) -> BaseLeaves:
+    try:
+        return BaseLeaves(path)
+    except FileNotFoundError:
+        raise PathError(f"{path} does not exist.", hint="Dump without base=, or choose one that exists.") from None
+
+
+def _import_of(name: str, module: types.ModuleType) -> str:
+    return f"import {module.__name__}" + ("" if module.__name__ == name else f" as {name}")
+
+
+def load(
+    path: str | Path,
+    *,
+    names: Iterable[str] | Mapping[str, str] | None = None,
+    trusted: bool = False,
+    mmap: bool = False,
+    into: MutableMapping[str, Any] | None = None,
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Load variables from a file.
+
+    Nothing in the file is run, unless this user wrote it (see docs/snapshots.md) or ``trusted`` says so. Besides
+    snapshots this reads pickles, ``.npy``, ``.npz``, Parquet and safetensors files, told apart by their content.
+
+    Args:
+        path: The file.
+        names: Only these variables; a mapping also gives them other names, ``{"in the file": "here"}``. None loads all.
+        trusted: Run whatever the file needs.
+        mmap: Let arrays be parts of the file, read when they are used, and not verified. For local disks.
+        into: Put them there, too, once all are loaded: ``globals()`` in a notebook.
+        root: Refuse paths outside of this folder.
+        progress: Is told the bytes read, and may cancel.
+
+    Returns:
+        The variables by name.
+
+    Raises:
+        TrustError: Loading would run code that nobody vouches for; the hint names it.
+        InputError: The file is damaged, is of no known kind, or has no such variable.
+        StorageError: The disk failed.
+    """
+    source = resolve_inside(root, path)
+    progress = progress or Progress()
+    wanted = _wanted(names)
+    if mmap and is_remote(source):
+        raise InputError(
+            "Arrays cannot be parts of a file on Drive or a network.", hint="Copy it to local disk, or leave out mmap."
+        )
+    with disk_errors_in_words(), Lanes() as lanes:
+        if is_snapshot(source):
+            found = load_snapshot(source, wanted, lanes, trusted=trusted, in_place=mmap, progress=progress)
+        else:
+            found = load_foreign(source, wanted, trusted=trusted, in_place=mmap, progress=progress)
+    if into is not None:
+        into.update(found)
+    return found
+
+
+def _wanted(names: Iterable[str] | Mapping[str, str] | None) -> dict[str, str] | None:
+    """Return what is wanted under which name."""
+    if names is None:
+        return None
+    if isinstance(names, Mapping):
+        return dict(names)
+    return {name: name for name in ([names] if isinstance(names, str) else names)}
+
+
+def dump_summary(snapshot: Snapshot) -> str:
+    """Say what became of a dump in one sentence."""
+    text = (
+        f"Saved {words.plural(len(snapshot.saved), 'variable')}, {words.size(snapshot.size)}, "
+        f"in {words.duration(snapshot.seconds)} into {os.fspath(snapshot.path)}"
+    )
+    if snapshot.reused:
+        text += f"; {words.size(snapshot.reused)} were there already"
+    if snapshot.skipped:
+        text += f"; {words.plural(len(snapshot.skipped), 'variable')} could not be saved"
+    return text + "."
