@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from colabpanel.services.snapshots.capture import Leaf
@@ -16,6 +17,7 @@ __all__ = ["ArrayRow", "plan_arrays"]
 
 _SMALL = 1 << 20  # bytes of an array that shares a member with others of its shape
 _BLOCK = 1 << 20  # bytes of an array that is not contiguous, copied at a time
+_BUFFERS = "biufc"  # kinds of elements that Python's buffers know
 _SPREAD = 4  # views are kept as views of one memory unless it is so many times what they hold
 
 
@@ -43,22 +45,30 @@ class ArrayRow(NamedTuple):
     offset: int = 0
 
 
-def plan_arrays(arrays: Mapping[int, Any]) -> tuple[list[ArrayRow], list[Leaf]]:
-    """Return where each of some numbered arrays goes, and the leaves to write."""
+def plan_arrays(
+    arrays: Mapping[int, Any], stacks: Mapping[int, list[Any]] = MappingProxyType({})
+) -> tuple[list[ArrayRow], list[Leaf]]:
+    """Return where numbered arrays and stacks of them go, and the leaves to write."""
     rows, leaves = list[ArrayRow](), list[Leaf]()
+    if _have_views(arrays, stacks):
+        members = {first + place: array for first, stack in stacks.items() for place, array in enumerate(stack)}
+        arrays, stacks = {**arrays, **members}, {}
+    for first, stack in stacks.items():
+        rows.append(_row(first, stack[0], len(leaves))._replace(stacked=len(stack)))
+        leaves.append(_npy(stack[0].dtype, (len(stack), *stack[0].shape), stack))
     shared = _clusters(arrays)
     for cluster in shared:
         _plan_cluster(arrays, cluster, rows, leaves)
     done = {number for cluster in shared for number in cluster}
     alone = [(number, array) for number, array in arrays.items() if number not in done]
     for key, group in groupby(alone, _kind_of):
-        members = list(group)
-        if key is None or len(members) == 1:
-            for number, array in members:
+        alike = list(group)
+        if key is None or len(alike) == 1:
+            for number, array in alike:
                 rows.append(_row(number, array, len(leaves)))
                 leaves.append(_leaf_of(array))
         else:
-            _plan_stack(members, rows, leaves)
+            _plan_stack(alike, rows, leaves)
     return sorted(rows), leaves
 
 
@@ -101,6 +111,12 @@ def _leaf_of(array: np.ndarray[Any, Any]) -> Leaf:
     return _npy(array.dtype, array.shape, _Blocks(array))
 
 
+def _have_views(arrays: Mapping[int, Any], stacks: Mapping[int, list[Any]]) -> bool:
+    """Whether an array is a view of one that is in a stack."""
+    owners = {id(owner) for array in arrays.values() if (owner := _owner(array)) is not array}
+    return bool(owners) and any(id(array) in owners for stack in stacks.values() for array in stack)
+
+
 class _Blocks:
     """The bytes of an array that is not contiguous, a block at a time."""
 
@@ -127,15 +143,8 @@ class _Blocks:
 
 
 def _npy(dtype: np.dtype[Any], shape: tuple[int, ...], parts: Iterable[Any], *, fortran: bool = False) -> Leaf:
-    header = _header(dtype, shape, fortran=fortran)
-    size = len(header) + dtype.itemsize * _product(shape)
-
-    def all_parts() -> Iterator[Buffer]:
-        yield header
-        for part in parts:
-            yield _bytes_of(part)
-
-    return Leaf(".npy", all_parts, size)
+    size = dtype.itemsize * _product(shape)
+    return Leaf(".npy", lambda: map(_bytes_of, parts), size, head=_header(dtype, shape, fortran=fortran))
 
 
 def _header(dtype: np.dtype[Any], shape: tuple[int, ...], *, fortran: bool) -> bytes:
@@ -154,10 +163,12 @@ def _header(dtype: np.dtype[Any], shape: tuple[int, ...], *, fortran: bool) -> b
 
 def _bytes_of(array: np.ndarray[Any, Any]) -> Buffer:
     """Return the memory of a contiguous array, whatever its type and order."""
-    import numpy as np
-
     if not array.nbytes:
         return b""
+    if array.dtype.kind in _BUFFERS and array.flags.c_contiguous:
+        return array.data
+    import numpy as np
+
     if not array.flags.c_contiguous:
         array = array.T
     flat = array.reshape(-1).view(np.ndarray)
@@ -193,6 +204,8 @@ def _clusters(arrays: Mapping[int, Any]) -> list[list[int]]:
 
 def _owner(array: Any) -> Any:
     """Return the array that owns the memory of another."""
+    if array.base is None:
+        return array
     import numpy as np
 
     while isinstance(array.base, np.ndarray):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from colabpanel.errors import InputError
@@ -47,7 +48,7 @@ class BaseLeaves:
         file = self._files[0 if leaf.base is None else leaf.base + 1]
         if file not in self._used:
             self._used.append(file)
-        return LeafEntry(leaf.offset, leaf.size, leaf.digest, leaf.member, self._used.index(file))
+        return replace(leaf, base=self._used.index(file))
 
 
 def beside(path: Path, base: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,12 +20,14 @@ class Leaf(NamedTuple):
         parts: Gives the bytes, in any number of parts, and again each time it is called.
         size: Their number; about, where ``exact`` is False.
         exact: Whether ``size`` is known before the bytes are made.
+        head: Bytes in front of these, for other programs; not counted in ``size``.
     """
 
     suffix: str
     parts: Callable[[], Iterable[Buffer]]
     size: int
     exact: bool = True
+    head: bytes = b""
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Used:
 
     leaves: set[int] = field(default_factory=set)
     arrays: set[int] = field(default_factory=set)
+    stacks: set[int] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
 
@@ -42,15 +45,20 @@ class Capture:
 
     Attributes:
         leaves: Leaves other than arrays.
-        arrays: Arrays of NumPy, which find their leaves when all are known.
+        arrays: Arrays of NumPy by number; they find their leaves when all are known.
+        stacks: Lists of arrays alike, by the number of the first; the others have the numbers that follow.
         used: What is used since `begin` was called.
     """
 
     def __init__(self) -> None:
         self.leaves: list[Leaf] = []
-        self.arrays: list[Any] = []
+        self.arrays: dict[int, Any] = {}
+        self.stacks: dict[int, list[Any]] = {}
         self.used = Used()
-        self._numbers: dict[Hashable, int] = {}
+        self._next = 0
+        self._array_numbers: dict[int, int] = {}
+        self._stacked_numbers: dict[int, int] | None = None
+        self._leaf_numbers: dict[int, int] = {}
         self._kept: list[Any] = []
 
     def begin(self) -> Used:
@@ -60,23 +68,54 @@ class Capture:
 
     def array(self, array: Any) -> int:
         """Return the number of an array, of which the memory is written, not its Python object."""
-        number = self._number(id(array), array, self.arrays, lambda: array)
+        number = self._array_numbers.get(id(array))
+        if number is None:
+            number = self._in_stacks().get(id(array))
+        if number is None:
+            number = self._array_numbers[id(array)] = self._next
+            self.arrays[number] = array
+            self._next += 1
+        elif number not in self.arrays:
+            self.used.stacks.add(max(first for first in self.stacks if first <= number))
+            return number
         self.used.arrays.add(number)
         return number
 
+    def _in_stacks(self) -> dict[int, int]:
+        """Return the numbers of arrays in stacks, which are many and seldom asked for."""
+        if self._stacked_numbers is None:
+            self._stacked_numbers = {
+                id(array): first + place for first, arrays in self.stacks.items() for place, array in enumerate(arrays)
+            }
+        return self._stacked_numbers
+
+    def stack(self, arrays: list[Any]) -> int | None:
+        """Return the number of the first of many arrays alike; None if any of them has a number already."""
+        first = self._in_stacks().get(id(arrays[0])) if self.stacks else None
+        if first is not None:
+            known = self.stacks.get(first)
+            if known is None or list(map(id, known)) != list(map(id, arrays)):
+                return None
+        elif not self._array_numbers.keys().isdisjoint(map(id, arrays)) or (
+            self.stacks and not self._in_stacks().keys().isdisjoint(map(id, arrays))
+        ):
+            return None
+        else:
+            first = self._next
+            self.stacks[first] = list(arrays)
+            self._stacked_numbers = None
+            self._next += len(arrays)
+        self.used.stacks.add(first)
+        return first
+
     def leaf(self, owner: Any, make: Callable[[], Leaf]) -> int:
         """Return the number of the leaf of an object, which stays alive until the dump is over."""
-        number = self._number((id(owner), "leaf"), owner, self.leaves, make)
-        self.used.leaves.add(number)
-        return number
-
-    def _number(self, key: Hashable, owner: Any, numbered: list[Any], make: Callable[[], Any]) -> int:
-        number = self._numbers.get(key)
+        number = self._leaf_numbers.get(id(owner))
         if number is None:
-            made = make()
-            number = self._numbers[key] = len(numbered)
-            numbered.append(made)
+            self.leaves.append(make())
+            number = self._leaf_numbers[id(owner)] = len(self.leaves) - 1
             self._kept.append(owner)
+        self.used.leaves.add(number)
         return number
 
     def note(self, text: str) -> None:

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from colabpanel.services.files import write_at
 from colabpanel.services.snapshots.digest import (
-    batches_of,
+    Piece,
     combine_crc,
     crc_of,
     digest_of_digests,
     digest_of_piece,
+    pieces_of,
 )
-from colabpanel.services.snapshots.lanes import Lanes
+from colabpanel.services.snapshots.lanes import IN_FLIGHT, Lanes
 from colabpanel.services.zip_records import STORED, MemberRecord, entry_of, head_of, tail_of
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
+    from typing_extensions import Buffer, Self
 
 __all__ = ["ContainerWriter", "Written"]
+
+
+_BATCH = 8  # pieces handed to the threads at a time
+_GATHERS = hasattr(os, "pwritev")
+_AT_ONCE = 512  # places of memory that one call writes; systems take at least 1,024
+
+Sums = list[tuple[int, int, bytes]]
+"""Of some pieces: length, CRC-32 and digest."""
 
 
 class Written(NamedTuple):
@@ -38,21 +53,30 @@ class Written(NamedTuple):
 
 
 class ContainerWriter:
-    """Writes members one after another, the pieces of each side by side.
+    """Writes members one after another: one thread writes while another one takes checksums.
+
+    Use it in a ``with`` statement.
 
     Args:
         handle: The file, opened for writing and empty.
-        lanes: The threads that write.
         told: Is told the bytes as they are written, and may raise to end it.
     """
 
-    def __init__(self, handle: int, lanes: Lanes, told: Callable[[int], None]) -> None:
-        self._handle, self._lanes, self._told = handle, lanes, told
+    def __init__(self, handle: int, told: Callable[[int], None]) -> None:
+        self._handle, self._told = handle, told
+        self._writing, self._summing = Lanes(1), Lanes(1)
         self._position, self._modified = 0, int(time.time())
         self._entries: list[bytes] = []
 
-    def add(self, name: str, parts: Iterable[Buffer]) -> Written:
-        """Write a member of these bytes, of any number.
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._writing.close()
+        self._summing.close()
+
+    def add(self, name: str, parts: Iterable[Buffer], head: bytes = b"") -> Written:
+        """Write a member of these bytes, of any number; a head in front of them is a piece of its own.
 
         Raises:
             OSError: The disk refused.
@@ -61,7 +85,7 @@ class ContainerWriter:
         start = self._position
         offset = start + len(head_of(record, is_large=True, aligned_from=start))
         digests, crc, size = list[bytes](), 0, 0
-        for found in self._lanes.each(self._write, self._placed(parts, offset)):
+        for found in self._write_all(parts, offset, head):
             for length, piece_crc, digest in found:
                 digests.append(digest)
                 crc = combine_crc(crc, piece_crc, length)
@@ -73,25 +97,34 @@ class ContainerWriter:
         self._position = offset + size
         return Written(offset, size, digest_of_digests(digests))
 
+    def _write_all(self, parts: Iterable[Buffer], offset: int, head: bytes) -> Iterator[Sums]:
+        """Write pieces, and give for each batch of them its lengths, checksums and digests."""
+        waiting: deque[tuple[Future[None], Future[Sums]]] = deque()
+        for batch in _batches(head, parts):
+            written = self._writing.submit(functools.partial(self._write, batch, offset))
+            waiting.append((written, self._summing.submit(functools.partial(_sums, batch))))
+            offset += sum(map(_length, batch))
+            if len(waiting) >= IN_FLIGHT:
+                yield _settled(*waiting.popleft())
+        while waiting:
+            yield _settled(*waiting.popleft())
+
+    def _write(self, batch: list[Piece], offset: int) -> None:
+        """Write pieces with few calls: after each call this thread has to wait for the interpreter."""
+        parts = [part for piece in batch for part in piece]
+        for start in range(0, len(parts), _AT_ONCE):
+            some = parts[start : start + _AT_ONCE]
+            length = _length(some)
+            if not _GATHERS or len(some) == 1 or os.pwritev(self._handle, some, offset) < length:
+                write_at(self._handle, b"".join(some), offset) if len(some) > 1 else write_at(
+                    self._handle, some[0], offset
+                )
+            offset += length
+
     @staticmethod
-    def _placed(parts: Iterable[Buffer], offset: int) -> Iterable[tuple[int, list[memoryview]]]:
-        for batch in batches_of(parts):
-            yield offset, batch
-            offset += sum(map(len, batch))
-
-    def _write(self, placed: tuple[int, list[memoryview]]) -> list[tuple[int, int, bytes]]:
-        offset, pieces = placed
-        found = []
-        for piece in pieces:
-            write_at(self._handle, piece, offset)
-            found.append((len(piece), crc_of(piece), digest_of_piece(piece)))
-            offset += len(piece)
-        return found
-
-    def digest(self, parts: Iterable[Buffer]) -> str:
+    def digest(parts: Iterable[Buffer], head: bytes = b"") -> str:
         """Return the digest that a member of these bytes would have, and write nothing."""
-        digests = self._lanes.each(lambda batch: list(map(digest_of_piece, batch)), batches_of(parts))
-        return digest_of_digests(digest for batch in digests for digest in batch)
+        return digest_of_digests(digest_of_piece(piece) for batch in _batches(head, parts) for piece in batch)
 
     def close(self) -> int:
         """Write the table of contents; returns the size of the file."""
@@ -99,3 +132,25 @@ class ContainerWriter:
         end = table + tail_of(len(self._entries), len(table), self._position)
         write_at(self._handle, end, self._position)
         return self._position + len(end)
+
+
+def _batches(head: bytes, parts: Iterable[Buffer]) -> Iterator[list[Piece]]:
+    """Give the pieces of a member, a few at a time."""
+    if head:
+        yield [[memoryview(head)]]
+    pieces = pieces_of(parts)
+    while batch := list(itertools.islice(pieces, _BATCH)):
+        yield batch
+
+
+def _length(piece: Piece) -> int:
+    return sum(map(len, piece))
+
+
+def _sums(batch: list[Piece]) -> Sums:
+    return [(_length(piece), crc_of(piece), digest_of_piece(piece)) for piece in batch]
+
+
+def _settled(written: Future[None], sums: Future[Sums]) -> Sums:
+    written.result()
+    return sums.result()

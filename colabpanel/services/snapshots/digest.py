@@ -1,6 +1,7 @@
 """Pieces of a member, their digest, and CRC-32 of pieces put together.
 
-The digest of a member is XXH3-128 over the XXH3-128 digests of its pieces of 512 KiB, so several threads
+The digest of a member is XXH3-128 over the XXH3-128 digests of its pieces: of its head, as of an ``.npy`` file, if it
+has one, then of every 512 KiB. So several threads
 work on one member, each on bytes that are in its processor's cache. It tells equal from changed, and damage;
 what code is run rests on SHA-256 instead.
 """
@@ -18,18 +19,27 @@ from colabpanel.services.fast import fast_zlib
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["PIECE", "batches_of", "combine_crc", "crc_of", "digest_of_digests", "digest_of_piece"]
+__all__ = ["PIECE", "Piece", "combine_crc", "crc_of", "digest_of_digests", "digest_of_piece", "pieces_of"]
 
 PIECE = 512 << 10
 """Bytes of a piece; part of the format."""
 
-_BATCH = 8
+_PARTS = 64  # places of memory in a piece, from which on it is copied into one
 _POLYNOMIAL = 0xEDB88320
 
 
-def digest_of_piece(piece: Buffer) -> bytes:
-    """Return the digest of at most `PIECE` bytes."""
-    return xxhash.xxh3_128_digest(piece)
+Piece = list[memoryview]
+"""Consecutive bytes, at most `PIECE` of them, in one or several places of memory."""
+
+
+def digest_of_piece(piece: Piece) -> bytes:
+    """Return the digest of a piece."""
+    if len(piece) == 1:
+        return xxhash.xxh3_128_digest(piece[0])
+    hashed = xxhash.xxh3_128()
+    for part in piece:
+        hashed.update(part)
+    return hashed.digest()
 
 
 def digest_of_digests(digests: Iterable[bytes]) -> str:
@@ -37,49 +47,36 @@ def digest_of_digests(digests: Iterable[bytes]) -> str:
     return xxhash.xxh3_128_hexdigest(b"".join(digests))
 
 
-def crc_of(piece: Buffer) -> int:
-    """Return the CRC-32 of some bytes."""
-    found: int = fast_zlib.crc32(piece)
-    return found
+def crc_of(piece: Piece) -> int:
+    """Return the CRC-32 of a piece."""
+    crc = 0
+    for part in piece:
+        crc = fast_zlib.crc32(part, crc)
+    return crc
 
 
-def batches_of(parts: Iterable[Buffer]) -> Iterator[list[memoryview]]:
-    """Cut consecutive bytes into pieces, all of `PIECE` bytes but the last.
-
-    Large parts are not copied, and several of their pieces come together. Small ones are joined to pieces
-    that come one by one, so that few copies exist at a time.
-    """
-    batch: list[memoryview] = []
-    for piece, is_copy in _pieces_of(parts):
-        if is_copy and batch:
-            yield batch
-            batch = []
-        batch.append(piece)
-        if is_copy or len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _pieces_of(parts: Iterable[Buffer]) -> Iterator[tuple[memoryview, bool]]:
-    small: list[memoryview] = []
+def pieces_of(parts: Iterable[Buffer]) -> Iterator[Piece]:
+    """Cut consecutive bytes into pieces, all of `PIECE` bytes but the last; hardly any are copied for it."""
+    small: Piece = []
     size = 0
     for part in parts:
         view = memoryview(part).cast("B")
-        if small and size + len(view) >= PIECE:
-            needed = PIECE - size
-            yield memoryview(b"".join([*small, view[:needed]])), True
-            view, small, size = view[needed:], [], 0
         start = 0
-        while len(view) - start >= PIECE:
-            yield view[start : start + PIECE], False
-            start += PIECE
+        while size + len(view) - start >= PIECE:
+            needed = PIECE - size
+            small.append(view[start : start + needed])
+            yield _joined(small)
+            start += needed
+            small, size = [], 0
         if start < len(view):
             small.append(view[start:])
             size += len(view) - start
     if small:
-        yield memoryview(small[0] if len(small) == 1 else b"".join(small)), len(small) > 1
+        yield _joined(small)
+
+
+def _joined(piece: Piece) -> Piece:
+    return piece if len(piece) <= _PARTS else [memoryview(b"".join(piece))]
 
 
 def combine_crc(first: int, second: int, length: int) -> int:

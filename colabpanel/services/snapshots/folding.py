@@ -29,8 +29,7 @@ def fold_into(path: Path, base: Path, progress: Progress) -> None:
         manifest = reader.manifest
         wanted = sum(leaf.size for leaf in manifest.leaves if leaf is not None)
         progress.start(wanted, f"Copying what {path.name} needs")
-        with published(path, lanes, progress) as handle:
-            writer = ContainerWriter(handle, lanes, progress.advance)
+        with published(path, progress) as handle, ContainerWriter(handle, progress.advance) as writer:
             skeletons = []
             for number, entry in enumerate(manifest.skeletons):
                 written = writer.add(f"skeletons/{number}.pkl", [reader.skeleton(entry)])
@@ -54,7 +53,7 @@ def _copied(
         return replace(leaf, base=leaf.base - (leaf.base > gone))
     found, holder = reader.find(number)
     name = f"leaves/{number}{Path(leaf.member).suffix}"
-    written = writer.add(name, holder.parts_of(found))
+    written = writer.add(name, holder.parts_of(found, found.head), holder.head_of(found))
     if written.digest != leaf.digest:
         raise ArchiveError(f"{holder.path.name} is damaged ({found.member}).", hint="Delete it without folding it in.")
-    return LeafEntry(*written, name)
+    return LeafEntry(*written, name, head=found.head)

@@ -6,6 +6,7 @@ while whoever waits for it can be interrupted.
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 import threading
@@ -18,12 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Lanes"]
+__all__ = ["IN_FLIGHT", "Lanes"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_IN_FLIGHT = 4
+IN_FLIGHT = 4
+"""Pieces of work that wait at a time."""
+
 _MOST = 4
 
 
@@ -44,17 +47,25 @@ class Lanes:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the threads end when they have done what was given to them."""
         for _number in range(self._count):
             self._work.put(None)
+
+    def submit(self, work: Callable[[], R]) -> Future[R]:
+        """Do the work, after what was given before."""
+        future: Future[R] = Future()
+        self._work.put((future, work))
+        return future
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """Do the work for each item, a few at once, and give the results in the order of the items."""
         waiting: deque[Future[R]] = deque()
         for item in items:
-            future: Future[R] = Future()
-            self._work.put((future, lambda item=item: work(item)))  # type: ignore[misc]  # bound now
-            waiting.append(future)
-            if len(waiting) >= _IN_FLIGHT:
+            waiting.append(self.submit(functools.partial(work, item)))
+            if len(waiting) >= IN_FLIGHT:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

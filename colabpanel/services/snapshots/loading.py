@@ -7,6 +7,8 @@ from typing import Any
 
 from colabpanel.errors import InputError
 from colabpanel.progress import Progress
+from colabpanel.services.snapshots.array_reader import ArrayReader
+from colabpanel.services.snapshots.codecs import builder_of
 from colabpanel.services.snapshots.lanes import Lanes
 from colabpanel.services.snapshots.manifest import Manifest, SkeletonEntry
 from colabpanel.services.snapshots.reader import SnapshotReader
@@ -29,20 +31,32 @@ def load_snapshot(
         _insist_on(path, reader.manifest, wanted)
         entries = [entry for entry in reader.manifest.skeletons if not wanted.keys().isdisjoint(entry.names)]
         progress.start(_size(reader.manifest, wanted), "Loading")
-        loaded: dict[str, Any] = {}
+        builder, loaded = _Builder(reader), dict[str, Any]()
         for entry in entries:
-            loaded.update(_load(reader, entry, trusted=trusted or reader.is_signed))
+            loaded.update(builder.load(entry, trusted=trusted or reader.is_signed))
     return {new: loaded[old] for old, new in wanted.items()}
 
 
-def _load(reader: SnapshotReader, entry: SkeletonEntry, *, trusted: bool) -> dict[str, Any]:
-    data = reader.skeleton(entry)
-    rebuilders: Rebuilders = {"array": reader.array, "build": reader.build}
-    buffers = map(reader.bytes_of, entry.buffers)
-    what = entry.names[0] if len(entry.names) == 1 else f"{entry.names[0]}, which shares objects with others,"
-    found = unpickle(data, trusted=trusted, what=what, rebuilders=rebuilders, buffers=buffers)
-    assert isinstance(found, dict)
-    return found
+class _Builder:
+    """Builds variables from the skeletons of a file; what codecs read leaves with."""
+
+    def __init__(self, reader: SnapshotReader) -> None:
+        self._reader, self._arrays = reader, ArrayReader(reader)
+        self.array, self.rows, self.bytes_of = self._arrays.array, self._arrays.rows, reader.bytes_of
+
+    def load(self, entry: SkeletonEntry, *, trusted: bool) -> dict[str, Any]:
+        """Return the variables in a skeleton."""
+        data = self._reader.skeleton(entry)
+        self._arrays.expect(entry.arrays)
+        rebuilders: Rebuilders = {"array": self.array, "build": self._build}
+        what = entry.names[0] if len(entry.names) == 1 else f"{entry.names[0]}, which shares objects with others,"
+        buffers = map(self.bytes_of, entry.buffers)
+        found = unpickle(data, trusted=trusted, what=what, rebuilders=rebuilders, buffers=buffers)
+        assert isinstance(found, dict)
+        return found
+
+    def _build(self, kind: str, *arguments: Any) -> Any:
+        return builder_of(kind)(self, *arguments)
 
 
 def _saved(manifest: Manifest) -> list[str]:

@@ -34,24 +34,26 @@ _NOT_A_SNAPSHOT = (
 
 @dataclass(frozen=True)
 class SkeletonEntry:
-    """A pickle: the variables in it, where its bytes are, and the leaves of its buffers."""
+    """A pickle: the variables in it, where its bytes are, the leaves of its buffers, and the rows of its arrays."""
 
     names: tuple[str, ...]
     offset: int
     size: int
     sha256: str
     buffers: tuple[int, ...] = ()
+    arrays: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class LeafEntry:
-    """A leaf: where its bytes are, in this file or in the base of this number."""
+    """A leaf: where its bytes are, in this file or in the base of this number; ``head`` of them are for others."""
 
     offset: int
     size: int
     digest: str
     member: str
     base: int | None = None
+    head: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,14 @@ def _from_json(told: dict[str, Any]) -> Manifest:
         return SavedVariable(**{**found, "needs": None if needs is None else tuple(needs)})
 
     def skeleton(found: dict[str, Any]) -> SkeletonEntry:
-        return SkeletonEntry(**{**found, "names": tuple(found["names"]), "buffers": tuple(found["buffers"])})
+        return SkeletonEntry(
+            **{
+                **found,
+                "names": tuple(found["names"]),
+                "buffers": tuple(found["buffers"]),
+                "arrays": tuple(found["arrays"]),
+            }
+        )
 
     def row(found: list[Any]) -> ArrayRow:
         made = ArrayRow(*found)

@@ -38,9 +38,11 @@ def insist_on_memory(variables: Mapping[str, Any]) -> None:
     Raises:
         InputError: There is not enough memory.
     """
+    pickled = sum(size_of(value).pickled for value in variables.values())
+    if pickled < _SPARE:
+        return
     import psutil
 
-    pickled = sum(size_of(value).pickled for value in variables.values())
     free = psutil.virtual_memory().available
     if pickled + _SPARE > free:
         raise InputError(

@@ -7,7 +7,7 @@ from colabpanel.services.snapshots.unpickling import unknown_names
 
 __all__ = ["needs_of"]
 
-_LARGEST = 2 << 20  # bytes of a pickle that is looked through while its user waits
+_LARGEST = 256 << 10  # bytes of a pickle that is looked through while its user waits
 
 
 def needs_of(skeleton: Skeleton) -> tuple[str, ...] | None:

@@ -9,8 +9,12 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import cloudpickle
+
 from colabpanel.services.snapshots.capture import Capture, Leaf, Used
 from colabpanel.services.snapshots.codecs import reducer_for
+from colabpanel.services.snapshots.codecs.lists import lift
+from colabpanel.services.snapshots.quiet import collector_paused
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -75,45 +79,30 @@ class _Sink(io.RawIOBase):
         return len(memoryview(data))
 
 
-def _pickler_class() -> type[Any]:
-    """Make the class once: cloudpickle is loaded when something is dumped."""
-    import cloudpickle
+class _Pickler(cloudpickle.Pickler):
+    """Takes leaves out, leaves functions and classes of the notebook to cloudpickle."""
 
-    class SkeletonPickler(cloudpickle.Pickler):
-        """Takes leaves out, leaves functions and classes of the notebook to cloudpickle."""
+    def __init__(self, capture: Capture) -> None:
+        self.sink, self.capture = _Sink(), capture
+        self.buffers: list[int] = []
+        super().__init__(self.sink, protocol=5, buffer_callback=self._take_buffer)
 
-        def __init__(self, capture: Capture) -> None:
-            self.sink, self.capture = _Sink(), capture
-            self.buffers: list[int] = []
-            super().__init__(self.sink, protocol=5, buffer_callback=self._take_buffer)
+    def reducer_override(self, obj: Any) -> Any:
+        """Let the codec of its type take an object apart, if there is one."""
+        reduce = reducer_for(type(obj))
+        if reduce is not None:
+            reduced = reduce(obj, self.capture)
+            if reduced is not NotImplemented:
+                return reduced
+        return super().reducer_override(obj)
 
-        def reducer_override(self, obj: Any) -> Any:
-            """Let the codec of its type take an object apart, if there is one."""
-            reduce = reducer_for(type(obj))
-            if reduce is not None:
-                reduced = reduce(obj, self.capture)
-                if reduced is not NotImplemented:
-                    return reduced
-            return super().reducer_override(obj)
-
-        def _take_buffer(self, buffer: pickle.PickleBuffer) -> bool:
-            raw = buffer.raw()
-            if len(raw) < _OUT_OF_BAND:
-                return True
-            leaf = Leaf(".bin", lambda: [raw], len(raw))
-            self.buffers.append(self.capture.leaf(raw, lambda: leaf))
-            return False
-
-    return SkeletonPickler
-
-
-_cached: list[type[Any]] = []
-
-
-def _pickler(capture: Capture) -> Any:
-    if not _cached:
-        _cached.append(_pickler_class())
-    return _cached[0](capture)
+    def _take_buffer(self, buffer: pickle.PickleBuffer) -> bool:
+        raw = buffer.raw()
+        if len(raw) < _OUT_OF_BAND:
+            return True
+        leaf = Leaf(".bin", lambda: [raw], len(raw))
+        self.buffers.append(self.capture.leaf(raw, lambda: leaf))
+        return False
 
 
 def skeletons_of(variables: Mapping[str, Any], capture: Capture) -> tuple[list[Skeleton], dict[str, str]]:
@@ -143,9 +132,11 @@ def _pickle(
     variables: Mapping[str, Any], capture: Capture, identities_up_to: int
 ) -> tuple[Skeleton, dict[int, Any] | None]:
     """Pickle variables; also return the objects in them that others may share, None where there are too many."""
-    pickler, used = _pickler(capture), capture.begin()
+    pickler, used = _Pickler(capture), capture.begin()
+    lifted = {name: lift(value, capture) for name, value in variables.items()} if len(variables) == 1 else {}
     try:
-        pickler.dump(dict(variables))
+        with collector_paused():
+            pickler.dump({**variables, **lifted})
     except NotSavedError:
         raise
     except RecursionError:
@@ -159,6 +150,7 @@ def _pickle(
         return skeleton, None
     memo = pickler.memo.copy()
     kept = {key: obj for key, (_, obj) in memo.items() if not isinstance(obj, _WITHOUT_IDENTITY) and _may_share(obj)}
+    kept |= {id(value): value for name, value in variables.items() if lifted[name] is not value}
     return skeleton, kept
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from colabpanel.errors import ArchiveError, ColabPanelError, TrustError
 from colabpanel.services.snapshots import rebuild
 from colabpanel.services.snapshots.allowed import hidden, is_allowed, resolve, today
+from colabpanel.services.snapshots.quiet import collector_paused
 from colabpanel.services.snapshots.scan import names_wanted
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def unpickle(
             names = ", ".join(unknown[:_SHOWN]) + (f" and {len(unknown) - _SHOWN} more" if unknown[_SHOWN:] else "")
             raise TrustError(f"{what} holds code, and is not signed by you.", hint=_NEEDS_TRUST.format(names=names))
     try:
-        return _Unpickler(data, rebuilders or {}, buffers, trusted=trusted).load()
+        with collector_paused():
+            return _Unpickler(data, rebuilders or {}, buffers, trusted=trusted).load()
     except (ColabPanelError, MemoryError):
         raise
     except (ImportError, AttributeError) as error:

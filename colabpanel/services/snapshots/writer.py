@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import os
 import platform
@@ -59,15 +60,23 @@ class Draft(NamedTuple):
 
     def leaves_of(self, skeleton: Skeleton) -> set[int]:
         """Return the numbers of the leaves that a skeleton needs."""
-        firsts = {row.first + place: row.leaf for row in self.arrays for place in range(row.stacked or 1)}
-        return skeleton.used.leaves | {self.array_leaves + firsts[number] for number in skeleton.used.arrays}
+        return skeleton.used.leaves | {self.array_leaves + self.arrays[row].leaf for row in self.rows_of(skeleton)}
+
+    def rows_of(self, skeleton: Skeleton) -> list[int]:
+        """Return which of ``arrays`` a skeleton needs, in order."""
+        firsts = [row.first for row in self.arrays]
+        numbers = skeleton.used.arrays | skeleton.used.stacks
+        return sorted({bisect.bisect_right(firsts, number) - 1 for number in numbers})
 
 
 def draft_of(skeletons: list[Skeleton], capture: Capture) -> Draft:
     """Lay out what skeletons need."""
     leaves = {number for skeleton in skeletons for number in skeleton.used.leaves}
     arrays = sorted({number for skeleton in skeletons for number in skeleton.used.arrays})
-    rows, array_leaves = plan_arrays({number: capture.arrays[number] for number in arrays})
+    stacks = sorted({number for skeleton in skeletons for number in skeleton.used.stacks})
+    rows, array_leaves = plan_arrays(
+        {number: capture.arrays[number] for number in arrays}, {number: capture.stacks[number] for number in stacks}
+    )
     others = [leaf if number in leaves else None for number, leaf in enumerate(capture.leaves)]
     return Draft(skeletons, [*others, *array_leaves], len(others), rows)
 
@@ -90,8 +99,7 @@ def write_snapshot(
     """
     _insist_on_room(path, draft.size if base is None else 0)
     progress.start(draft.size, "Saving")
-    with Lanes() as lanes, published(path, lanes, progress) as handle:
-        writer = ContainerWriter(handle, lanes, progress.advance)
+    with published(path, progress) as handle, ContainerWriter(handle, progress.advance) as writer:
         manifest, reused = _write_all(writer, draft, variables, base, progress)
         size = seal(writer, manifest, signed=True)
     return size, reused
@@ -106,7 +114,7 @@ def seal(writer: ContainerWriter, manifest: Manifest, *, signed: bool) -> int:
 
 
 @contextmanager
-def published(path: Path, lanes: Lanes, progress: Progress) -> Iterator[int]:
+def published(path: Path, progress: Progress) -> Iterator[int]:
     """Open a file to write a snapshot into, and put it into its place when that is done.
 
     Raises:
@@ -117,7 +125,7 @@ def published(path: Path, lanes: Lanes, progress: Progress) -> Iterator[int]:
         yield handle
         os.fsync(handle)
         if is_remote(path):
-            _read_back(temporary, lanes, progress)
+            _read_back(temporary, progress)
         progress.start(None, "Putting it into place", cancellable=False)
         temporary.replace(path)
         sync_folder(path.parent)
@@ -155,7 +163,7 @@ def _write_all(
     base: BaseLeaves | None,
     progress: Progress,
 ) -> tuple[Manifest, int]:
-    skeletons = [_write_skeleton(writer, number, skeleton) for number, skeleton in enumerate(draft.skeletons)]
+    skeletons = [_write_skeleton(writer, number, draft) for number in range(len(draft.skeletons))]
     leaves, reused = list[LeafEntry | None](), 0
     for number, leaf in enumerate(draft.leaves):
         entry = _known(writer, leaf, base) if leaf is not None and base is not None else None
@@ -164,7 +172,7 @@ def _write_all(
             progress.advance(entry.size)
         elif leaf is not None:
             name = f"leaves/{number}{leaf.suffix}"
-            entry = LeafEntry(*writer.add(name, leaf.parts()), name)
+            entry = LeafEntry(*writer.add(name, leaf.parts(), leaf.head), name, head=len(leaf.head))
         leaves.append(entry)
     manifest = Manifest(
         id=uuid.uuid4().hex,
@@ -180,19 +188,20 @@ def _write_all(
     return manifest, reused
 
 
-def _write_skeleton(writer: ContainerWriter, number: int, skeleton: Skeleton) -> SkeletonEntry:
-    hashed = hashlib.sha256()
+def _write_skeleton(writer: ContainerWriter, number: int, draft: Draft) -> SkeletonEntry:
+    skeleton, hashed = draft.skeletons[number], hashlib.sha256()
     for chunk in skeleton.chunks:
         hashed.update(chunk)
     written = writer.add(f"skeletons/{number}.pkl", skeleton.chunks)
-    return SkeletonEntry(skeleton.names, written.offset, written.size, hashed.hexdigest(), tuple(skeleton.buffers))
+    buffers, rows = tuple(skeleton.buffers), tuple(draft.rows_of(skeleton))
+    return SkeletonEntry(skeleton.names, written.offset, written.size, hashed.hexdigest(), buffers, rows)
 
 
 def _known(writer: ContainerWriter, leaf: Leaf, base: BaseLeaves) -> LeafEntry | None:
     """Return where a base holds the same leaf; it is looked at only if there is one of the same size."""
-    if not base.may_have(leaf.size, exact=leaf.exact):
+    if not base.may_have(leaf.size + len(leaf.head), exact=leaf.exact):
         return None
-    return base.find(writer.digest(leaf.parts()))
+    return base.find(writer.digest(leaf.parts(), leaf.head))
 
 
 def _versions() -> dict[str, str]:
@@ -201,9 +210,9 @@ def _versions() -> dict[str, str]:
     return found | {name: str(version) for name, version in loaded.items() if version}
 
 
-def _read_back(path: Path, lanes: Lanes, progress: Progress) -> None:
+def _read_back(path: Path, progress: Progress) -> None:
     """Read what was written to Drive or a network, and compare."""
-    with SnapshotReader(path, lanes, progress.advance) as reader:
+    with Lanes() as lanes, SnapshotReader(path, lanes, progress.advance) as reader:
         own = [leaf for leaf in reader.manifest.leaves if leaf is not None and leaf.base is None]
         progress.start(sum(leaf.size for leaf in own), "Verifying")
         for entry in reader.manifest.skeletons:

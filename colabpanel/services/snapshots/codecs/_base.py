@@ -29,6 +29,10 @@ class LeafReader(Protocol):
         """Return an array; the same object for the same number."""
         ...
 
+    def rows(self, first: int, count: int) -> list[Any]:
+        """Return so many arrays with consecutive numbers."""
+        ...
+
 
 Builder = Callable[..., Any]
 """Builds an object again: ``builder(reader, *arguments)``."""

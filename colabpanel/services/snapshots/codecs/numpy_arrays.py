@@ -83,8 +83,12 @@ def _build_string_array(reader: LeafReader, strings: Any, shape: tuple[int, ...]
     return build_strings(reader, *strings).reshape(shape)
 
 
+def _build_rows(reader: LeafReader, first: int, count: int) -> list[Any]:
+    return reader.rows(first, count)
+
+
 CODEC = Codec(
     "numpy",
     _reducer,
-    {"view": _build_view, "masked": _build_masked, "strings": _build_string_array},
+    {"rows": _build_rows, "view": _build_view, "masked": _build_masked, "strings": _build_string_array},
 )

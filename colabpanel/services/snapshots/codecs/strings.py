@@ -42,14 +42,15 @@ def take_strings(values: Any, capture: Capture) -> Strings | None:
     missing = _missing(values)
     if missing is None:
         return None
-    absent = capture.array(missing) if missing.any() else None
+    complete = not missing.any()
+    absent = None if complete else capture.array(missing)
     sample = values[:: max(len(values) // _SAMPLE, 1)].tolist()
     if len(set(sample)) <= _FEW * len(sample):
-        numbers, distinct = _numbered(values)
+        numbers, distinct = _numbered(values, complete=complete)
         if numbers is not None:
-            leaf = capture.leaf(distinct, lambda: _text_leaf(distinct))
+            leaf = capture.leaf(distinct, lambda: _text_leaf(distinct, complete=True))
             return len(distinct), leaf, capture.array(numbers), absent
-    return len(values), capture.leaf(values, lambda: _text_leaf(values)), None, absent
+    return len(values), capture.leaf(values, lambda: _text_leaf(values, complete=complete)), None, absent
 
 
 def _blocks(values: Any) -> Iterator[list[Any]]:
@@ -85,12 +86,12 @@ def _text(value: Any) -> str:
     return value if type(value) is str else ""
 
 
-def _numbered(values: Any) -> tuple[Any, Any]:
+def _numbered(values: Any, *, complete: bool) -> tuple[Any, Any]:
     """Return a number for each string and the different ones in order, or None where there are too many."""
     numbers = np.empty(len(values), np.uint32)
     known: dict[str, int] = {}
     for number, found in enumerate(_blocks(values)):
-        block = found if set(map(type, found)) == {str} else list(map(_text, found))
+        block = found if complete else list(map(_text, found))
         for value in dict.fromkeys(block):
             known.setdefault(value, len(known))
         if len(known) > _FEW * len(values) + _SAMPLE:
@@ -101,10 +102,10 @@ def _numbered(values: Any) -> tuple[Any, Any]:
     return numbers.astype(np.min_scalar_type(max(len(known) - 1, 0))), distinct
 
 
-def _text_leaf(values: Any) -> Leaf:
+def _text_leaf(values: Any, *, complete: bool) -> Leaf:
     def parts() -> Iterator[Buffer]:
         for found in _blocks(values):
-            block = found if set(map(type, found)) == {str} else list(map(_text, found))
+            block = found if complete else list(map(_text, found))
             text = _END.join(block)
             if text.count(_END) != len(block) - 1 or _ESCAPE in text:
                 text = _END.join(map(_escaped, block))
