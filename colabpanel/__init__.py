@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from colabpanel.services.copying.service import copy, mirror
     from colabpanel.services.drive import mount_drive, unmount_drive, use_drive_folder
     from colabpanel.services.memory import Usage, usage
+    from colabpanel.services.snapshots.catalog import (
+        SnapshotFile,
+        contents,
+        delete_snapshot,
+        prune_snapshots,
+        snapshots,
+    )
+    from colabpanel.services.snapshots.exporting import ExportedData, export_snapshot
+    from colabpanel.services.snapshots.models import Contents, SavedVariable, Snapshot
+    from colabpanel.services.snapshots.service import dump, load
     from colabpanel.services.staging.models import PackedData, Plan, StagedData
     from colabpanel.services.staging.packing.service import pack
     from colabpanel.services.staging.request import Limits
@@ -26,21 +36,33 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ColabPanelError",
+    "Contents",
     "CopiedData",
+    "ExportedData",
     "Limits",
     "PackedData",
     "Panel",
     "Plan",
     "Progress",
+    "SavedVariable",
+    "Snapshot",
+    "SnapshotFile",
     "StagedData",
     "Usage",
     "__version__",
+    "contents",
     "copy",
+    "delete_snapshot",
+    "dump",
+    "export_snapshot",
+    "load",
     "mirror",
     "mount_drive",
     "pack",
     "plan",
+    "prune_snapshots",
     "show",
+    "snapshots",
     "stage",
     "unmount_drive",
     "usage",
@@ -51,20 +73,32 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ColabPanelError": "errors",
+    "Contents": "services.snapshots.models",
     "CopiedData": "services.copying.models",
+    "ExportedData": "services.snapshots.exporting",
     "Limits": "services.staging.request",
     "PackedData": "services.staging.models",
     "Panel": "panel",
     "Plan": "services.staging.models",
     "Progress": "progress",
+    "SavedVariable": "services.snapshots.models",
+    "Snapshot": "services.snapshots.models",
+    "SnapshotFile": "services.snapshots.catalog",
     "StagedData": "services.staging.models",
     "Usage": "services.memory",
+    "contents": "services.snapshots.catalog",
     "copy": "services.copying.service",
+    "delete_snapshot": "services.snapshots.catalog",
+    "dump": "services.snapshots.service",
+    "export_snapshot": "services.snapshots.exporting",
+    "load": "services.snapshots.service",
     "mirror": "services.copying.service",
     "mount_drive": "services.drive",
     "pack": "services.staging.packing.service",
     "plan": "services.staging.service",
+    "prune_snapshots": "services.snapshots.catalog",
     "show": "api",
+    "snapshots": "services.snapshots.catalog",
     "stage": "services.staging.service",
     "unmount_drive": "services.drive",
     "usage": "services.memory",

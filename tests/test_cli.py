@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from colabpanel.cli import _draw, _printable, main
+from colabpanel.cli import main
+from colabpanel.cli.terminal import draw, printable
 from colabpanel.jobs import Job
 from tests.archives import TREE, make_zip, tree_of, write_tree
 
@@ -138,17 +139,17 @@ def test_progress_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
     job.advance(50)
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    _draw(job.snapshot())
+    draw(job.snapshot())
     assert stream.getvalue() == ""
     monkeypatch.setattr(stream, "isatty", lambda: True)
-    _draw(job.snapshot())
-    _draw(None)
+    draw(job.snapshot())
+    draw(None)
     assert "Unpacking 50%" in stream.getvalue()
     assert stream.getvalue().endswith("\x1b[K")
 
 
 def test_what_cannot_be_printed_is_spelled_out() -> None:
-    assert _printable("caf\u00e9 \x07 \udce9") == "caf\u00e9 \\x07 \\udce9"
+    assert printable("caf\u00e9 \x07 \udce9") == "caf\u00e9 \\x07 \\udce9"
 
 
 def test_serving_a_folder_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import pkgutil
 import statistics
@@ -16,7 +17,13 @@ import colabpanel
 import colabpanel.services
 
 PACKAGE = Path(colabpanel.__file__).parent
-SERVICES = [module.name for module in pkgutil.walk_packages(colabpanel.services.__path__, "colabpanel.services.")]
+NEED = {"jax_arrays": "jax", "tensorflow_tensors": "tensorflow", "torch_tensors": "torch"}
+"""Codecs of libraries that need not be here."""
+SERVICES = [
+    module.name
+    for module in pkgutil.walk_packages(colabpanel.services.__path__, "colabpanel.services.")
+    if importlib.util.find_spec(NEED.get(module.name.rpartition(".")[2], "sys")) is not None
+]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

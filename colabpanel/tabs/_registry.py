@@ -40,6 +40,7 @@ class TabEntry:
 TABS = (
     TabEntry("drive", "Drive", "colabpanel.tabs.drive:DriveTab"),
     TabEntry("staging", "Data staging", "colabpanel.tabs.staging:StagingTab"),
+    TabEntry("dump", "Dump/Load", "colabpanel.tabs.dump:DumpTab"),
 )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["NotSavedError", "Skeleton", "skeletons_of"]
 
 _OUT_OF_BAND = 64 << 10  # bytes from which a buffer becomes a leaf
+_LARGE_CHUNK = 512 << 10
 _COMPARED = 1_000_000  # objects of all variables up to which sharing is looked for one by one
 _WITHOUT_IDENTITY = (str, bytes, int, float, complex, tuple, frozenset, type, type(None), types.FunctionType)
 _SHARED_OF: dict[str, tuple[str, ...]] = {
@@ -58,25 +59,42 @@ class Skeleton(NamedTuple):
     """
 
     names: tuple[str, ...]
-    chunks: list[Buffer]
+    chunks: list[bytes]
     buffers: list[int]
     used: Used
 
     @property
     def size(self) -> int:
         """Its bytes."""
-        return sum(len(memoryview(chunk).cast("B")) for chunk in self.chunks)
+        return sum(map(len, self.chunks))
 
 
 class _Sink(io.RawIOBase):
-    """Keeps what is written. A large string of bytes is kept as it is, not copied."""
+    """Keeps what is written, in few chunks. A large string of bytes is kept as it is, not copied."""
 
     def __init__(self) -> None:
-        self.chunks: list[Buffer] = []
+        self._chunks: list[bytes] = []
+        self._waiting = bytearray()
 
     def write(self, data: Buffer, /) -> int:
-        self.chunks.append(data if isinstance(data, bytes) else bytes(data))
+        if isinstance(data, bytes) and len(data) >= _LARGE_CHUNK:
+            self._flush()
+            self._chunks.append(data)
+        else:
+            self._waiting += data
+            if len(self._waiting) >= _LARGE_CHUNK:
+                self._flush()
         return len(memoryview(data))
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._chunks.append(bytes(self._waiting))
+            self._waiting.clear()
+
+    def taken(self) -> list[bytes]:
+        """Return all that was written."""
+        self._flush()
+        return self._chunks
 
 
 class _Pickler(cloudpickle.Pickler):
@@ -145,7 +163,7 @@ def _pickle(
         raise NotSavedError("There is not enough memory to save it.") from None
     except Exception as error:
         raise NotSavedError(_reason(error)) from error
-    skeleton = Skeleton(tuple(variables), pickler.sink.chunks, pickler.buffers, used)
+    skeleton = Skeleton(tuple(variables), pickler.sink.taken(), pickler.buffers, used)
     if not identities_up_to or skeleton.size > 64 * identities_up_to:
         return skeleton, None
     memo = pickler.memo.copy()

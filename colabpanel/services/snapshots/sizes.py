@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import types
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ __all__ = ["Size", "size_of"]
 _LOOKED_AT = 2_000  # objects in all
 _SAMPLE = 64  # members of one container
 _DEEPEST = 8
+_SINGLE = (str, bytes, bytearray, int, float, complex, type(None), type, types.ModuleType, types.FunctionType)
 _CONTAINERS = (list, tuple, set, frozenset)
 
 
@@ -100,7 +102,7 @@ class _Sizer:
 
     def _of_python(self, value: Any, depth: int) -> Size:
         own = sys.getsizeof(value, 64)
-        if isinstance(value, str | bytes | bytearray | int | float | complex | bool | type(None)):
+        if isinstance(value, _SINGLE):
             return Size(own, 0 if isinstance(value, bytes) else own)
         members, count = self._members(value)
         if depth >= _DEEPEST or self._left <= 0:

@@ -1,0 +1,142 @@
+"""What the panel does with snapshots: the public calls, with the notebook's variables and a file's name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from colabpanel.errors import InputError, PathError
+from colabpanel.hosts import Host
+from colabpanel.progress import Progress
+from colabpanel.services.snapshots.catalog import prune_snapshots, snapshots
+from colabpanel.services.snapshots.folder import SUFFIX
+from colabpanel.services.snapshots.models import Snapshot
+from colabpanel.services.snapshots.namespace import user_variables
+from colabpanel.services.snapshots.service import DumpDraft, draft, load, write
+from colabpanel.services.snapshots.table import fingerprints
+
+__all__ = ["Dumped", "dump_chosen", "load_chosen", "new_name"]
+
+T = TypeVar("T")
+
+_LOOK = 0.1
+
+
+@dataclass(frozen=True)
+class Dumped:
+    """What was saved from the panel.
+
+    Attributes:
+        snapshot: What became of the variables.
+        deleted: Older snapshots that were deleted.
+        fingerprints: What tells later whether the variables have changed.
+    """
+
+    snapshot: Snapshot
+    deleted: Sequence[Path]
+    fingerprints: dict[str, str | None]
+
+
+def new_name(name: str) -> str:
+    """Return a file's name for a snapshot that is made now.
+
+    Raises:
+        InputError: It cannot be part of a file's name.
+    """
+    name = name.strip() or "snapshot"
+    if name != Path(name).name or name.startswith(".") or not name.isprintable():
+        raise InputError(f"A snapshot cannot be called {name!r}.", hint="Use letters, digits and dashes.")
+    return f"{name}-{time.strftime('%Y%m%d-%H%M%S')}{SUFFIX}"
+
+
+def dump_chosen(
+    progress: Progress,
+    /,
+    host: Host,
+    folder: str,
+    name: str,
+    names: Sequence[str],
+    *,
+    incremental: bool = False,
+    keep: int | None = None,
+) -> Dumped:
+    """Save variables of the notebook into a new snapshot in a folder.
+
+    They are taken apart on the main thread, once no cell runs, so no object is looked at while it changes.
+
+    Args:
+        progress: Is told the bytes written, and may cancel.
+        host: Has the variables.
+        folder: Where snapshots are.
+        name: What the file is called, before the date.
+        names: The variables.
+        incremental: Build on the newest snapshot of this name, if there is one.
+        keep: Delete all but so many of this name afterwards.
+
+    Raises:
+        ColabPanelError: As for `dump`.
+    """
+    target = Path(folder) / new_name(name)
+    progress.start(None, "Waiting until no cell runs", unit="cells")
+
+    def take() -> tuple[DumpDraft, dict[str, str | None]]:
+        chosen = user_variables(host)
+        drafted = draft(chosen, names=names)
+        return drafted, fingerprints({key: chosen[key] for key in names})
+
+    drafted, seen = _wait(host.on_main_thread(take), progress)
+    base = _newest(folder, name, host.root, progress) if incremental else None
+    snapshot = write(target, drafted, base=base, root=host.root, progress=progress)
+    prefix = name.strip() or "snapshot"
+    deleted = prune_snapshots(folder, keep=keep, name=prefix, root=host.root, progress=progress) if keep else ()
+    return Dumped(snapshot, deleted, seen)
+
+
+def _wait(future: Future[T], progress: Progress) -> T:
+    while True:
+        try:
+            return future.result(_LOOK)
+        except FutureTimeoutError:
+            if future.done():
+                raise
+            try:
+                progress.advance(0)
+            except BaseException:
+                future.cancel()
+                raise
+
+
+def _newest(folder: str, name: str, root: Path | None, progress: Progress) -> Path | None:
+    prefix = f"{name.strip() or 'snapshot'}-"
+    try:
+        there = snapshots(folder, root=root, progress=progress)
+    except PathError:  # a folder that is made with its first snapshot
+        return None
+    return next((one.path for one in there if one.path.name.startswith(prefix) and not one.problem), None)
+
+
+def load_chosen(
+    progress: Progress, /, host: Host, path: str, names: Sequence[str], *, prefix: str = "", trusted: bool = False
+) -> list[str]:
+    """Load variables of a file into the notebook, each under its name with a prefix; returns the new names.
+
+    Raises:
+        ColabPanelError: As for `load`, or that the dashboard has no notebook; then nothing is changed.
+    """
+    if host.is_served:
+        raise InputError("The dashboard has no notebook to load into.", hint="Export the variables instead.")
+    wanted = {name: _identifier(prefix + name) for name in names}
+    found = load(path, names=wanted, trusted=trusted, root=host.root, progress=progress)
+    host.namespace().update(found)
+    return list(found)
+
+
+def _identifier(name: str) -> str:
+    """Return a name that code can use; those in other files may hold dots and slashes."""
+    made = "".join(letter if letter.isidentifier() or letter.isdigit() else "_" for letter in name)
+    return made if made.isidentifier() else f"_{made}"

@@ -1,0 +1,78 @@
+"""The variables of a notebook as a list to choose from, made without stalling on any of them."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from colabpanel.services.snapshots.describe import shape_of, type_of
+from colabpanel.services.snapshots.fingerprint import fingerprint
+from colabpanel.services.snapshots.sizes import size_of
+
+__all__ = ["Change", "VariableInfo", "fingerprints", "variable_table"]
+
+Change = Literal["new", "changed", "same", "unknown"]
+_NEVER = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
+
+
+@dataclass(frozen=True)
+class VariableInfo:
+    """A variable of the notebook.
+
+    Attributes:
+        name: Its name.
+        type: Its type, as ``numpy.ndarray``.
+        shape: Its shape or length, or empty.
+        size: Bytes it holds in memory; memory that variables share counts for the largest of them.
+        at_least: Whether it may hold more than could be seen.
+        note: Why it cannot be saved, as far as its type tells; or what will be saved of it.
+        savable: Whether it can be saved, as far as its type tells.
+        change: Since the last snapshot, as far as samples tell.
+    """
+
+    name: str
+    type: str
+    shape: str
+    size: int
+    at_least: bool
+    note: str
+    savable: bool
+    change: Change
+
+
+def variable_table(variables: Mapping[str, Any], last: Mapping[str, str | None] | None = None) -> list[VariableInfo]:
+    """Return the variables, largest first.
+
+    Args:
+        variables: By name.
+        last: What `fingerprints` returned when the last snapshot was made; None if there is none.
+    """
+    largest = sorted(variables.items(), key=lambda item: -size_of(item[1]).held)
+    counted = set[int]()
+    return [_info(name, value, counted, last) for name, value in largest]
+
+
+def _info(name: str, value: Any, counted: set[int], last: Mapping[str, str | None] | None) -> VariableInfo:
+    size = size_of(value, counted)
+    is_module = isinstance(value, types.ModuleType)
+    savable = not isinstance(value, _NEVER)
+    note = "Only its import is noted." if is_module else "" if savable else "Generators and coroutines cannot be saved."
+    return VariableInfo(
+        name, type_of(value), shape_of(value), size.held, size.at_least, note, savable, _change(name, value, last)
+    )
+
+
+def _change(name: str, value: Any, last: Mapping[str, str | None] | None) -> Change:
+    if last is None or name not in last:
+        return "new"
+    now, then = fingerprint(value), last[name]
+    if now is None or then is None:
+        return "unknown"
+    return "same" if now == then else "changed"
+
+
+def fingerprints(variables: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return what tells later whether variables have changed."""
+    return {name: fingerprint(value) for name, value in variables.items()}

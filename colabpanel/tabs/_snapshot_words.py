@@ -1,0 +1,105 @@
+"""How the Dump/Load tab puts variables and snapshots into words."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from colabpanel import words
+from colabpanel.services.snapshots.catalog import SnapshotFile
+from colabpanel.services.snapshots.models import Contents, SavedVariable, Snapshot
+from colabpanel.services.snapshots.table import VariableInfo
+from colabpanel.widgets.data_table import Cell
+
+__all__ = [
+    "contents_row",
+    "dump_code",
+    "file_row",
+    "file_title",
+    "load_code",
+    "skipped_variables",
+    "variable_row",
+    "variable_title",
+]
+
+_CHANGES = {
+    "new": Cell("not in it"),
+    "changed": Cell("changed", "warning"),
+    "same": Cell("as it was", "ok", "As far as samples of it tell"),
+    "unknown": Cell("not known", full="Telling would run code of its type"),
+}
+
+
+def variable_row(variable: VariableInfo, *, has_last: bool) -> list[str | Cell]:
+    """Return the row of a variable of the notebook."""
+    size = ("at least " if variable.at_least else "") + words.size(variable.size)
+    change = _CHANGES[variable.change] if has_last else Cell("no snapshot yet")
+    if variable.note:
+        change = Cell(variable.note, "" if variable.savable else "warning")
+    return [variable.name, _short(variable.type), variable.shape, size, change]
+
+
+def _short(kind: str) -> Cell:
+    return Cell(kind.rpartition(".")[2], full=kind)
+
+
+def variable_title(variable: VariableInfo) -> str:
+    """Name a variable in a list to choose from."""
+    parts = [variable.name, variable.type.rpartition(".")[2], variable.shape, words.size(variable.size)]
+    return " \N{MIDDLE DOT} ".join(part for part in parts if part)
+
+
+def skipped_variables(snapshot: Snapshot) -> str:
+    """List what could not be saved, with the reasons."""
+    return "\n".join(f"{variable.name}: {variable.note}" for variable in snapshot.skipped)
+
+
+def file_row(found: SnapshotFile) -> list[str | Cell]:
+    """Return the row of a snapshot."""
+    when = "" if found.created is None else words.age(max(time.time() - found.created, 0))
+    if found.problem:
+        return [found.path.name, "", words.size(found.size), when, Cell("cannot be read", "error", found.problem)]
+    names = ", ".join(found.names)
+    shown = Cell(names if len(names) <= 40 else f"{names[:37]}...", full=names)  # noqa: PLR2004 - as a cell can show
+    base = ", ".join(found.bases) or "no other"
+    return [found.path.name, shown, words.size(found.size), when, base]
+
+
+def file_title(found: SnapshotFile) -> str:
+    """Name a snapshot in a list to choose from."""
+    return f"{found.path.name} \N{MIDDLE DOT} {words.plural(len(found.names), 'variable')}"
+
+
+def contents_row(variable: SavedVariable, contents: Contents, here: set[str]) -> list[str | Cell]:
+    """Return the row of a variable in a file; ``here`` are the names that the notebook has."""
+    size = words.size(variable.size) if variable.size else ""
+    return [variable.name, _short(variable.type), variable.shape, size, _state(variable, contents, here)]
+
+
+def _state(variable: SavedVariable, contents: Contents, here: set[str]) -> Cell:
+    if variable.status == "skipped":
+        return Cell("not saved", "error", variable.note)
+    if variable.status == "import":
+        return Cell(variable.note)
+    if not contents.signed and variable.needs:
+        return Cell("holds code", "warning", f"Loading it would run {', '.join(variable.needs)}")
+    if not contents.signed and variable.needs is None:
+        return Cell("may hold code", "warning", "It is looked through when it is loaded")
+    if variable.name in here:
+        return Cell("would replace yours", "warning")
+    return Cell(variable.note or "ready", "ok")
+
+
+def dump_code(folder: str, name: str, names: list[str]) -> list[str]:
+    """Return the code that saves variables."""
+    path = str(Path(folder) / f"{name.strip() or 'snapshot'}.snapshot.zip")
+    chosen = f", names={names!r}" if names else ""
+    return ["import colabpanel", "", f"colabpanel.dump({path!r}{chosen})"]
+
+
+def load_code(path: str, names: list[str], prefix: str, *, trusted: bool) -> list[str]:
+    """Return the code that loads variables."""
+    wanted = f"{ {name: prefix + name for name in names}!r}" if prefix else repr(names)
+    options = f", names={wanted}" if names else ""
+    options += ", trusted=True" if trusted else ""
+    return ["import colabpanel", "", f"colabpanel.load({path!r}{options}, into=globals())"]

@@ -1,0 +1,117 @@
+"""Variables saved and loaded by clicking: JupyterLab 4, Notebook 7, the classic Notebook, and the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from colabpanel.services.snapshots.service import dump
+
+from .archives import EVIL, HACKED
+from .axe import grave_violations
+from .browser_tools import Shots
+from .notebooks import HostPage
+from .panel_view import PanelView
+from .servers import Server
+from .test_dashboard import _open, _serve
+
+MAKE = """
+import numpy
+weights = numpy.arange(12.0)
+config = {"rate": 0.1, "evil": "<img src=x onerror=alert(1)>"}
+rows = (n for n in range(3))
+"""
+CELLS = (
+    "import colabpanel\ncolabpanel.show()",
+    MAKE,
+    "weights[0] = 99\ndel config",
+    "print('found', weights[0], config['rate'], old_weights[1])",
+)
+
+
+def _panel(host: HostPage, *, dark: bool = False) -> tuple[PanelView, Path]:
+    folder = host.open_cells(*CELLS, dark=dark)
+    host.run_cell(1)
+    host.wait_done(1)
+    host.run_cell(0)
+    panel = PanelView(host.page).wait()
+    panel.open_tab("Dump/Load")
+    return panel, folder
+
+
+def test_variables_are_saved_and_come_back(host: HostPage, shots: Shots) -> None:
+    panel, folder = _panel(host)
+    expect(panel.root.locator("table").first).to_contain_text("weights")
+    panel.fill("Into", folder / "saved")
+    panel.button("Choose all").click()
+    panel.button("Save variables").click()
+    panel.says("Saved 2 variables")
+    expect(panel.root.get_by_label("File", exact=True)).to_have_value(str(next((folder / "saved").glob("*.zip"))))
+    expect(panel.root.locator("table", has_text="would replace yours")).to_have_count(1)
+    panel.says("Saved 2 variables")
+    shots.save(panel.root, f"{host.name}-dump")
+    host.run_cell(2)
+    host.wait_done(2)
+    panel.button("Load").click()
+    panel.says("Loaded 2 variables: config, weights.")
+    panel.fill("Prefix", "old_")
+    panel.button("Load").click()
+    panel.says("Loaded 2 variables: old_config, old_weights.")
+    host.run_cell(3)
+    expect(host.output(3)).to_contain_text("found 0.0 0.1 1.0")
+    assert not host.page.evaluate(HACKED)
+
+
+def test_saving_waits_for_the_running_cell(host: HostPage) -> None:
+    folder = host.open_cells(CELLS[0], "import time\nx = [1]\ntime.sleep(6)\nx.append(2)", "print('length', len(y_x))")
+    host.run_cell(0)
+    panel = PanelView(host.page).wait()
+    panel.open_tab("Dump/Load")
+    host.run_cell(1)
+    assert host.is_running(1)
+    expect(panel.button("Refresh")).to_be_enabled()
+    panel.button("Refresh").click()
+    panel.fill("Into", folder / "saved")
+    panel.button("Choose all").click()
+    panel.button("Save variables").click()
+    panel.says("Saved 1 variable")
+    panel.fill("Prefix", "y_")
+    panel.button("Load").click()
+    panel.says("Loaded 1 variable: y_x.")
+    host.run_cell(2)
+    expect(host.output(2)).to_contain_text("length 2")
+
+
+@pytest.fixture(scope="module", params=["light", "dark"])
+def dashboard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
+    base = tmp_path_factory.mktemp("serve-dump")
+    (base / "root").mkdir()
+    with _serve(base, base / "root", "--theme", request.param) as server:
+        yield server, request.param
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_dashboard_lists_and_exports_and_runs_nothing(
+    dashboard: tuple[Server, str], page: Page, shots: Shots, width: int
+) -> None:
+    server, theme = dashboard
+    folder = server.root / f"snapshots-{width}"
+    dump(folder / f"{EVIL}.snapshot.zip", {"numbers": {"a": [1, 2]}, "function": lambda: 1})
+    page.set_viewport_size({"width": width, "height": 1000})
+    panel = _open(page, server)
+    panel.open_tab("Dump/Load")
+    expect(panel.button("Export")).to_be_visible()
+    expect(panel.button("Load")).to_have_count(0)
+    panel.fill("Snapshots in", folder.name)
+    panel.button("List").click()
+    expect(panel.root.locator("table", has_text="numbers")).not_to_have_count(0)
+    panel.fill("Export to", f"out-{width}")
+    panel.button("Export").click()
+    panel.says("Exported 1 file")
+    assert (server.root / f"out-{width}" / "numbers.json").is_file()
+    assert grave_violations(page, ".colabpanel") == []
+    assert not page.evaluate(HACKED)
+    shots.save(page, f"dashboard-{theme}-{width}-dump")
