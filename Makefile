@@ -6,10 +6,13 @@ COLAB := .venv-colab/bin
 PYTEST := -m pytest -q
 UNIT := tests --ignore tests/browser --ignore tests/kernel -m "not slow and not gpu"
 # Hundreds of odd archives and thousands of crashes, a process each: they run without coverage, which would triple their time.
-ODD := $(addprefix tests/services/staging/test_,hostile.py hostile_zips.py fine_archives.py differential.py sweeps.py)
+ODD := $(addprefix tests/services/staging/test_,hostile.py hostile_zips.py fine_archives.py differential.py sweeps.py) \
+	tests/services/snapshots/test_crash.py
 # What jupyter_client and ipykernel leave open or deprecated is theirs.
 KERNEL := tests/kernel -W ignore::ResourceWarning -W ignore::DeprecationWarning -W ignore::RuntimeWarning \
 	-W ignore::pytest.PytestUnraisableExceptionWarning
+# For the codec of tensors; the plain name brings gigabytes for a GPU where pip may choose.
+TORCH := torch==2.13.0
 TIMED := @sh tools/timed.sh
 export COVERAGE_FILE := $(CURDIR)/build/coverage/data
 export COLABPANEL_COLAB_PYTHON := $(CURDIR)/$(COLAB)/python
@@ -57,19 +60,21 @@ test-long: .venv/ready .venv-colab/ready chromium
 
 # make bench ONLY=panel
 bench: .venv/ready
-	@for name in $(or $(ONLY),panel staging packing); do PYTHONPATH=. $(NEWEST)/python benchmarks/$$name.py || exit 1; done
+	@for name in $(or $(ONLY),panel staging packing snapshots); do PYTHONPATH=. $(NEWEST)/python benchmarks/$$name.py || exit 1; done
 
 .venv/ready: pyproject.toml constraints/newest.txt
 	$(PYTHON) -m venv .venv
 	$(NEWEST)/pip install -q -c constraints/newest.txt -e ".[test,check]"
+	$(NEWEST)/pip install -q $(TORCH)
 	touch $@
 
 # The stand-in for Colab: its versions, with the last widgetsnbextension that works in Notebook 6.
 .venv-colab/ready: pyproject.toml constraints/colab.txt
 	$(PYTHON) -m venv .venv-colab
 	grep -v '^widgetsnbextension' constraints/colab.txt > .venv-colab/constraints.txt
-	$(COLAB)/pip install -q -c .venv-colab/constraints.txt -e ".[archives,dask]" ipython jupyter_server "notebook<7" nbclient nbformat \
-		"widgetsnbextension==3.6.6" hypothesis mfusepy pytest pytest-randomly
+	$(COLAB)/pip install -q -c .venv-colab/constraints.txt -e ".[archives,dask,codecs]" ipython jupyter_server "notebook<7" nbclient \
+		nbformat "widgetsnbextension==3.6.6" hypothesis mfusepy pytest pytest-randomly
+	$(COLAB)/pip install -q $(TORCH)
 	touch $@
 
 .venv-run/ready: pyproject.toml
@@ -83,8 +88,9 @@ chromium:
 
 upgrade:
 	rm -rf .venv && $(PYTHON) -m venv .venv && $(NEWEST)/pip install -q -e ".[test,check]"
+	$(NEWEST)/pip install -q $(TORCH)
 	echo '# The newest stack the tests ran on; `make upgrade` writes it anew.' > constraints/newest.txt
-	$(NEWEST)/pip freeze --exclude-editable >> constraints/newest.txt
+	$(NEWEST)/pip freeze --exclude-editable | grep -v '^torch==' >> constraints/newest.txt
 	touch .venv/ready
 
 clean:

@@ -85,9 +85,10 @@ class FakeHost:
         self.unmounted = 0
         self.refusal: HostError | None = None
         self.watchers: list[tuple[CellWatcher, CellWatcher]] = []
+        self.variables: dict[str, Any] = {}
 
     def namespace(self) -> dict[str, Any]:
-        return {}
+        return self.variables
 
     def on_main_thread(self, function: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()

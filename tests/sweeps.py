@@ -26,11 +26,27 @@ from typing import Any, cast
 
 __all__ = ["Fault", "Run", "Sweeper"]
 
-_CHANGES = ("open", "write", "mkdir", "rename", "replace", "unlink", "remove", "rmdir", "utime", "fsync", "ftruncate")
+_CHANGES = (
+    "open",
+    "write",
+    "pwrite",
+    "pwritev",
+    "mkdir",
+    "rename",
+    "replace",
+    "unlink",
+    "remove",
+    "rmdir",
+    "utime",
+    "fsync",
+    "ftruncate",
+)
 _COUNTED = {"tear": ("write",), "ENOSPC": ("open", "write", "mkdir", "rename", "replace", "fsync")}
 _PATIENCE = 60
 _NEEDED = (
     "colabpanel.progress",
+    "colabpanel.services.snapshots.catalog",
+    "colabpanel.services.snapshots.service",
     "colabpanel.services.staging.engine",
     "colabpanel.services.staging.packing.engine",
     "colabpanel.services.staging.streams.codecs",
@@ -163,7 +179,7 @@ class _Disk:
         _WRITE(self.report, json.dumps(what).encode() + b"\n")
 
 
-_WRITE = os.write
+_WRITE, _PWRITE = os.write, os.pwrite
 _OPEN = io.open
 _DISK = _Disk()
 
@@ -185,6 +201,10 @@ class _Watched:
         real = self._real
         if self._kind == "write":
             return _DISK.change("write", where, lambda data: real(where, data), rest[0])
+        if self._kind == "pwrite":
+            return _DISK.change("write", where, lambda data: real(where, data, rest[1]), rest[0])
+        if self._kind == "pwritev":
+            return _DISK.change("write", where, lambda data: _PWRITE(where, data, rest[1]), b"".join(rest[0]))
         if self._kind == "open" and not (rest[0] if rest else options["flags"]) & (os.O_CREAT | os.O_TRUNC):
             return real(where, *rest, **options)
         if self._kind == "fsync":  # nothing here loses its power, and waiting for disks takes its time

@@ -13,6 +13,7 @@ import pytest
 from colabpanel.cli import main
 from colabpanel.cli.terminal import draw, printable
 from colabpanel.jobs import Job
+from colabpanel.services.snapshots.service import dump
 from tests.archives import TREE, make_zip, tree_of, write_tree
 
 
@@ -185,3 +186,35 @@ def test_ctrl_c_in_a_terminal_reaches_the_command_alone(tmp_path: Path) -> None:
     output, _ = process.communicate(timeout=60)
     assert json.loads(output.splitlines()[-1])["status"] == "cancelled"
     assert process.returncode == 130
+
+
+def test_snapshots_are_listed_shown_and_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dump(tmp_path / "a.snapshot.zip", {"rows": [1, 2], "odd": {1}, "function": lambda: 1})
+    assert main(["snapshot", "list", str(tmp_path), "--json"]) == 0
+    answer = _json(capsys)
+    assert [one["names"] for one in answer["snapshots"]] == [["rows", "odd", "function"]]  # type: ignore[attr-defined]
+    assert main(["snapshot", "list", str(tmp_path)]) == 0
+    assert "a.snapshot.zip: " in capsys.readouterr().out
+    assert main(["snapshot", "show", str(tmp_path / "a.snapshot.zip")]) == 0
+    assert "rows: list, 2" in capsys.readouterr().out
+    assert main(["snapshot", "show", str(tmp_path / "a.snapshot.zip"), "--json"]) == 0
+    assert [one["name"] for one in _json(capsys)["variables"]] == ["rows", "odd", "function"]  # type: ignore[attr-defined]
+    assert main(["snapshot", "export", str(tmp_path / "a.snapshot.zip"), str(tmp_path / "out"), "--json"]) == 3
+    answer = _json(capsys)
+    assert [pair[0] for pair in answer["skipped"]] == ["odd", "function"]  # type: ignore[attr-defined]
+    assert json.loads((tmp_path / "out" / "rows.json").read_text()) == [1, 2]
+    assert main(["snapshot", "show", str(tmp_path / "missing"), "--json"]) == 1
+    assert _json(capsys)["status"] == "rejected"
+
+
+def test_a_reader_that_has_read_enough_is_no_failure(tmp_path: Path) -> None:
+    dump(tmp_path / "a.snapshot.zip", {f"variable_{number}": number for number in range(3000)})
+    command = [sys.executable, "-m", "colabpanel", "snapshot", "show", str(tmp_path / "a.snapshot.zip")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(60), errors) == (0, b"")

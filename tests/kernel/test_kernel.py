@@ -103,3 +103,32 @@ def test_the_demo_runs_from_top_to_bottom(tmp_path: Path) -> None:
     assert any("ok 121 files in data" in text for text in texts)
     assert any("121 files were there already; 15 files in the sample" in text for text in texts)
     assert any("photo.zip is a PNG image" in text for text in texts)
+
+
+def test_variables_of_the_notebook_survive_a_new_kernel(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.snapshot.zip"
+    made = run(
+        f"""
+class Point:
+    def __init__(self, x):
+        self.x = x
+
+def double(n):
+    return 2 * n
+
+point, rows, _secret, gen = Point(3), [[1], 2], 5, (n for n in "a")
+import colabpanel
+snapshot = colabpanel.dump({str(path)!r})
+print(snapshot.status, sorted(snapshot.saved))
+"""
+    )
+    assert "partial ['Point', 'double', 'point', 'rows']" in made
+    assert "4 [[1], 2]" in run(
+        f"""
+for name in ("Point", "double", "point", "rows"):
+    del globals()[name]
+colabpanel.load({str(path)!r}, into=globals())
+print(double(2), rows, end="")
+assert point.x == 3 and isinstance(point, Point)
+"""
+    )

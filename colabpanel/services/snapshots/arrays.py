@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrayRow", "plan_arrays"]
 
-_SMALL = 1 << 20  # bytes of an array that shares a member with others of its shape
+_SMALL = 64 << 10  # bytes of an array that shares a member with others of its shape
 _BLOCK = 1 << 20  # bytes of an array that is not contiguous, copied at a time
 _BUFFERS = "biufc"  # kinds of elements that Python's buffers know
+_LONG_HEADER = 60_000
 _SPREAD = 4  # views are kept as views of one memory unless it is so many times what they hold
 
 
@@ -148,17 +149,16 @@ def _npy(dtype: np.dtype[Any], shape: tuple[int, ...], parts: Iterable[Any], *, 
 
 
 def _header(dtype: np.dtype[Any], shape: tuple[int, ...], *, fortran: bool) -> bytes:
-    import io
+    """Return what stands in front of the memory in an ``.npy`` file: version 1, or 3 for long and foreign names."""
+    from numpy.lib.format import MAGIC_PREFIX, dtype_to_descr
 
-    from numpy.lib import format as npy
-
-    stream = io.BytesIO()
-    descr = f"<V{dtype.itemsize}" if dtype.type.__module__ == "ml_dtypes" else npy.dtype_to_descr(dtype)
-    fields = {"descr": descr, "fortran_order": fortran, "shape": shape}
-    npy.write_array_header_1_0(stream, fields) if len(repr(descr)) < 1 << 15 else npy.write_array_header_2_0(
-        stream, fields
-    )
-    return stream.getvalue()
+    descr = f"<V{dtype.itemsize}" if dtype.type.__module__ == "ml_dtypes" else dtype_to_descr(dtype)
+    text = repr({"descr": descr, "fortran_order": fortran, "shape": shape})
+    is_short = text.isascii() and len(text) < _LONG_HEADER
+    start = MAGIC_PREFIX + (b"\x01\x00" if is_short else b"\x03\x00")
+    coded, width = text.encode(), 2 if is_short else 4
+    spare = -(len(start) + width + len(coded) + 1) % 64
+    return start + (len(coded) + spare + 1).to_bytes(width, "little") + coded + b" " * spare + b"\n"
 
 
 def _bytes_of(array: np.ndarray[Any, Any]) -> Buffer:

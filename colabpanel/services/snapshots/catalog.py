@@ -119,8 +119,10 @@ def delete_snapshot(
                 f"{dependents[0].name} builds on {file.name}.",
                 hint="Delete with fold=True to copy into it what it needs first.",
             )
-        for dependent in dependents:
-            fold_into(dependent, file, progress or Progress())
+        heir = None
+        for dependent in reversed(dependents):  # the oldest takes over, and the others refer to it
+            fold_into(dependent, file, heir, progress or Progress())
+            heir = heir or dependent
         delete_file(file)
 
 

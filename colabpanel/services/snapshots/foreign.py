@@ -9,7 +9,7 @@ from typing import Any
 from colabpanel.errors import ArchiveError, InputError, TrustError
 from colabpanel.progress import Progress
 from colabpanel.services.optional import optional
-from colabpanel.services.snapshots.manifest import MANIFEST
+from colabpanel.services.snapshots.manifest import MANIFEST, UNREADABLE
 from colabpanel.services.snapshots.unpickling import unpickle
 from colabpanel.services.sources import LocalSource
 
@@ -51,7 +51,7 @@ def _kind_of_zip(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except UNREADABLE as error:
         raise ArchiveError(f"{path.name} is damaged.", hint="Use another copy of it.") from error
     if MANIFEST in names:
         return "snapshot"

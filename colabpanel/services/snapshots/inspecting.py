@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from colabpanel.errors import ArchiveError, ColabPanelError
+from colabpanel.errors import ArchiveError, ColabPanelError, PathError
 from colabpanel.progress import Progress
 from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.paths import real_root, resolve_inside
@@ -58,9 +58,11 @@ def list_here(folder: str, root: str | None, progress: Progress) -> list[dict[st
     Raises:
         InputError: The folder cannot be listed.
     """
-    found = []
+    found, place = [], resolve_inside(real_root(root), folder)
     with disk_errors_in_words():
-        for path in snapshots_in(resolve_inside(real_root(root), folder)):
+        if not place.is_dir():
+            raise PathError(f"{folder} is no folder.", hint="Save variables into it first, or choose another one.")
+        for path in snapshots_in(place):
             progress.advance(0)
             told: dict[str, Any] = {"path": os.fspath(path), "size": path.stat().st_size}
             try:

@@ -13,13 +13,21 @@ from colabpanel.errors import ArchiveError
 from colabpanel.services.snapshots.arrays import ArrayRow
 from colabpanel.services.snapshots.models import SavedVariable
 
-__all__ = ["FORMAT", "MANIFEST", "SIGNATURE", "VERSION", "LeafEntry", "Manifest", "SkeletonEntry", "read_manifest"]
+__all__ = [
+    "MANIFEST",
+    "SIGNATURE",
+    "UNREADABLE",
+    "LeafEntry",
+    "Manifest",
+    "SkeletonEntry",
+    "read_manifest",
+]
 
-FORMAT, VERSION = "colabpanel-snapshot", 1
+_FORMAT, _VERSION = "colabpanel-snapshot", 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 _LARGEST = 1 << 30
 _DAMAGED = "Use another copy of it."
-_NOT_A_SNAPSHOT = (
+UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
     KeyError,
@@ -85,8 +93,8 @@ class Manifest:
     def to_json(self) -> bytes:
         """Return it as it stands in the file."""
         told = {
-            "format": FORMAT,
-            "version": VERSION,
+            "format": _FORMAT,
+            "version": _VERSION,
             "id": self.id,
             "created": self.created,
             "versions": self.versions,
@@ -101,9 +109,9 @@ class Manifest:
 
 
 def _from_json(told: dict[str, Any]) -> Manifest:
-    if told["format"] != FORMAT:
+    if told["format"] != _FORMAT:
         raise KeyError("format")
-    if told["version"] > VERSION:
+    if told["version"] > _VERSION:
         raise ArchiveError("This file was written by a newer colabpanel.", hint="Run: pip install -U colabpanel")
 
     def variable(found: dict[str, Any]) -> SavedVariable:
@@ -151,5 +159,5 @@ def read_manifest(path: Path) -> tuple[Manifest, bytes, str]:
                 raise ArchiveError(f"{path.name} is damaged: its list of contents is too large.", hint=_DAMAGED)
             data, signature = archive.read(MANIFEST), archive.read(SIGNATURE).decode("ascii", "replace")
         return _from_json(json.loads(data)), data, signature
-    except _NOT_A_SNAPSHOT as error:
+    except UNREADABLE as error:
         raise ArchiveError(f"{path.name} is not a snapshot, or is damaged.", hint=_DAMAGED) from error

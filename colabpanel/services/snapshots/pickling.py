@@ -107,6 +107,8 @@ class _Pickler(cloudpickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         """Let the codec of its type take an object apart, if there is one."""
+        if isinstance(obj, io.IOBase) and not isinstance(obj, io.BytesIO | io.StringIO):
+            raise TypeError("cannot pickle '_io.file' object")  # cloudpickle would save what is in it
         reduce = reducer_for(type(obj))
         if reduce is not None:
             reduced = reduce(obj, self.capture)
@@ -157,8 +159,6 @@ def _pickle(
             pickler.dump({**variables, **lifted})
     except NotSavedError:
         raise
-    except RecursionError:
-        raise NotSavedError("It is nested too deeply to be saved.") from None
     except MemoryError:
         raise NotSavedError("There is not enough memory to save it.") from None
     except Exception as error:
@@ -224,6 +224,8 @@ class _Together:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError) or isinstance(error.__context__, RecursionError):
+        return "It is nested too deeply to be saved."
     said = _SAID.search(str(error))
     kind = (said["type"] or said["old"]) if said else ""
     if kind.startswith("_io."):

@@ -99,11 +99,15 @@ class SnapshotReader:
         base = self._base(found.base)
         return base.own_leaf(found.digest), base
 
-    def own_leaf(self, digest: str) -> LeafEntry:
-        """Return the leaf of a digest that this file itself holds; a file that was written anew holds it elsewhere."""
+    def has_own(self, digest: str) -> bool:
+        """Whether this file itself holds the leaf of a digest."""
         if not self._own:
             self._own = {leaf.digest: leaf for leaf in self.manifest.leaves if leaf is not None and leaf.base is None}
-        if digest not in self._own:
+        return digest in self._own
+
+    def own_leaf(self, digest: str) -> LeafEntry:
+        """Return the leaf of a digest that this file itself holds; a file that was written anew holds it elsewhere."""
+        if not self.has_own(digest):
             raise self.damaged("a part that another snapshot needs is not in it")
         self._insist_on_place(self._own[digest])
         return self._own[digest]

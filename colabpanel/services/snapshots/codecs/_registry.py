@@ -23,6 +23,7 @@ _OURS = {
     "tensorflow": "tensorflow_tensors",
     "scipy": "scipy_sparse",
     "PIL": "pillow_images",
+    "types": "plain",
     "uuid": "plain",
     "zoneinfo": "plain",
 }

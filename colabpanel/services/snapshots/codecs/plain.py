@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 import uuid
 import zoneinfo
 
@@ -19,18 +20,27 @@ def _take_zone(zone: zoneinfo.ZoneInfo, _capture: Capture) -> object:
     return built("zoneinfo.zone", zone.key) if zone.key else NotImplemented
 
 
-def _reducer(kind: type) -> Reduce | None:
-    if kind is zoneinfo.ZoneInfo:
-        return _take_zone
-    return _take_uuid if kind is uuid.UUID else None
+def _take_namespace(value: types.SimpleNamespace, _capture: Capture) -> object:
+    return (*built("types.namespace"), vars(value))
+
+
+_REDUCERS: dict[type, Reduce] = {
+    uuid.UUID: _take_uuid,
+    zoneinfo.ZoneInfo: _take_zone,
+    types.SimpleNamespace: _take_namespace,
+}
 
 
 def _build_uuid(_reader: LeafReader, digits: str) -> uuid.UUID:
     return uuid.UUID(hex=digits)
 
 
+def _build_namespace(_reader: LeafReader) -> types.SimpleNamespace:
+    return types.SimpleNamespace()
+
+
 def _build_zone(_reader: LeafReader, key: str) -> zoneinfo.ZoneInfo:
     return zoneinfo.ZoneInfo(key)
 
 
-CODEC = Codec("uuid", _reducer, {"uuid": _build_uuid, "zone": _build_zone})
+CODEC = Codec("uuid", _REDUCERS.get, {"uuid": _build_uuid, "zone": _build_zone, "namespace": _build_namespace})

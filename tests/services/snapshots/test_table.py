@@ -1,0 +1,130 @@
+"""The table of variables: sizes, what changed, and that nothing stalls or breaks it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from colabpanel.services.snapshots.fingerprint import fingerprint
+from colabpanel.services.snapshots.sizes import size_of
+from colabpanel.services.snapshots.table import fingerprints, variable_table
+
+
+class Hostile:
+    """Fails, whatever it is asked."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__class__":
+            return Hostile
+        raise RuntimeError(name)
+
+    def __len__(self) -> int:
+        raise RuntimeError
+
+
+def test_sizes_of_arrays_count_their_memory_once() -> None:
+    array = np.zeros(1_000_000)
+    counted = set[int]()
+    assert size_of(array, counted).held == 8_000_000
+    assert size_of(array[10:20], counted).held == 0
+    assert size_of([array, array[1:]]).held == pytest.approx(8_000_000, rel=0.01)
+    assert size_of(array).pickled == 0
+
+
+def test_sizes_of_containers_are_estimated_from_samples() -> None:
+    rows = [{"n": number, "text": f"row {number}"} for number in range(100_000)]
+    real = sum(sys.getsizeof(row) + sum(map(sys.getsizeof, row.values())) for row in rows[:1000]) * 100
+    assert size_of(rows).held == pytest.approx(real + sys.getsizeof(rows), rel=0.3)
+    assert size_of(np.array(["x" * 100] * 1000, object)).held > 100_000
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    assert size_of(cycle).held < 1000
+    assert size_of(sys).held < 1000
+
+
+def test_sizes_of_libraries() -> None:
+    pandas, torch = pytest.importorskip("pandas"), pytest.importorskip("torch")
+    sparse, image = pytest.importorskip("scipy.sparse"), pytest.importorskip("PIL.Image")
+    polars = pytest.importorskip("polars")
+    assert size_of(pandas.DataFrame(np.zeros((1000, 10)))).held == pytest.approx(80_000, rel=0.1)
+    assert size_of(pandas.Series(["a"] * 1000, dtype=object)).at_least
+    tensor = torch.zeros(1000)
+    assert size_of([tensor, tensor[:5]]).held == pytest.approx(4000, abs=400)
+    assert size_of(sparse.eye(1000, format="csr")).held == pytest.approx(16_000, rel=0.3)
+    assert size_of(image.new("RGB", (100, 100))).held == 30_000
+    assert size_of(polars.DataFrame({"a": range(1000)})).held == 8000
+
+
+def test_looking_is_bounded_whatever_there_is() -> None:
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep, deep]
+    wide = [[[[0] * 100] * 100] * 100] * 100
+    began = time.monotonic()
+    for value in (deep, wide, {"a": [wide] * 1000}, Hostile(), [Hostile()]):
+        size_of(value)
+        fingerprint(value)
+    assert time.monotonic() - began < 5
+
+
+def test_the_table_is_sorted_and_says_what_can_be_saved() -> None:
+    big, part = np.zeros(1000), None
+    part = big[5:]
+    rows = variable_table({"small": [1], "part": part, "gen": (n for n in "a"), "big": big, "np": np, "odd": Hostile()})
+    by_name = {row.name: row for row in rows}
+    assert [row.size for row in rows if row.name in {"big", "part"}] in ([8000, 0], [0, 8000])
+    assert not by_name["gen"].savable
+    assert "import" in by_name["np"].note
+    assert by_name["small"].shape == "1"
+    assert {row.change for row in rows} == {"new"}
+
+
+def test_what_changed_since_the_last_snapshot() -> None:
+    torch = pytest.importorskip("torch")
+    variables: dict[str, Any] = {
+        "same": np.arange(100_000),
+        "array": np.arange(100_000),
+        "list": [1, [2, {"a": 3}]],
+        "tensor": torch.zeros(10),
+        "object": Hostile(),
+        "gone": 1,
+        "text": "abc",
+    }
+    last = fingerprints(variables)
+    variables["array"][0] = 9
+    variables["list"][1][1]["a"] = 4
+    variables["tensor"][3] = 1
+    variables["new"] = 1
+    change = {row.name: row.change for row in variable_table(variables, last)}
+    assert change == {
+        "same": "same",
+        "array": "changed",
+        "list": "changed",
+        "tensor": "changed",
+        "object": "unknown",
+        "gone": "same",
+        "text": "same",
+        "new": "new",
+    }
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers() | st.text() | st.binary() | st.none(), max_size=20))
+def test_a_fingerprint_tells_small_values_apart(value: list[Any]) -> None:
+    assert fingerprint(value) == fingerprint(list(value))
+    assert fingerprint([*value, 1]) != fingerprint(value)
+    assert fingerprint({"a": value}) != fingerprint({"b": value})
+
+
+def test_fingerprints_of_odd_arrays() -> None:
+    wide = np.arange(10_000).reshape(100, 100)
+    for array in (np.asfortranarray(wide), wide[::2, ::3], np.array(5), np.zeros((0, 3))):
+        assert fingerprint(array) == fingerprint(array.copy(order="K"))
+    assert fingerprint(np.array([object()])) is None
+    assert fingerprint(wide) != fingerprint(wide.astype(float))

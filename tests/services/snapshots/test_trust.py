@@ -1,0 +1,263 @@
+"""Loading runs nothing that nobody vouches for, and damage is noticed before anything is made of it."""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import io
+import json
+import os
+import pickle
+import pickletools
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from colabpanel.errors import ArchiveError, ColabPanelError, TrustError
+from colabpanel.services.snapshots import trust
+from colabpanel.services.snapshots.catalog import contents
+from colabpanel.services.snapshots.manifest import read_manifest
+from colabpanel.services.snapshots.scan import names_wanted
+from colabpanel.services.snapshots.service import dump, load
+from colabpanel.services.snapshots.unpickling import unknown_names, unpickle
+
+RAN = "colabpanel_test_ran"
+
+
+class Evil:
+    """What hostile pickles try to call."""
+
+    def __reduce__(self) -> Any:
+        return exec, (f"import builtins; builtins.{RAN} = True",)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_ran(monkeypatch: pytest.MonkeyPatch) -> Any:
+    yield
+    assert not hasattr(builtins, RAN)
+
+
+def _write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def _global(module: str, name: str) -> bytes:
+    return b"".join(b"\x8c" + bytes([len(text)]) + text.encode() for text in (module, name)) + b"\x93"
+
+
+HOSTILE = {
+    "reduce": pickle.dumps(Evil()),
+    "protocol 0": pickle.dumps(Evil(), 0),
+    "protocol 2": pickle.dumps(Evil(), 2),
+    "inst": b"(S'builtins'\nibuiltins\neval\n.",
+    "old global": b"cos\nsystem\n(S'true'\ntR.",
+    "dotted": b"\x80\x04" + _global("builtins", "set.__class__") + b".",
+    "getattr": b"\x80\x04" + _global("builtins", "getattr") + b".",
+    "import of ours": b"\x80\x04" + _global("colabpanel.services.files", "write_atomic") + b".",
+    "our own module": b"\x80\x04" + _global("colabpanel.services.snapshots.rebuild", "_refuse") + b"(tR.",
+    "hidden name": b"\x80\x04\x8c\x02os\x94h\x00\x8c\x06system\x93\x8c\x04true\x85R.",
+    "numpy's back door": b"\x80\x04" + _global("numpy.testing._private.utils", "runstring") + b".",
+    "codecs": b"\x80\x02c_codecs\nencode\n(X\x01\x00\x00\x00aX\x05\x00\x00\x00rot13tR.",
+    "persistent": b"\x80\x04Ppid\n.",
+    "extension": b"\x80\x02\x82\x01.",
+    "attributes of a class": b"\x80\x04" + _global("pathlib", "PurePosixPath") + b"N}\x8c\x03abc\x8c\x01xs\x86b.",
+    "long range": b"\x80\x04" + _global("builtins", "range") + b"\x8a\x05\x00\x00\x00\x00\x10\x85R.",
+    "endless fraction": b"\x80\x04" + _global("fractions", "Fraction") + b"\x8c\x0b1e999999999\x85R.",
+    "memo bomb": b"\x80\x02}r\xff\xff\xff\x7f.",
+    "length bomb": b"\x80\x04\x8e" + struct.pack("<Q", 1 << 60) + b"abc.",
+    "bytearray bomb": b"\x80\x05\x96" + struct.pack("<Q", 1 << 60) + b"abc.",
+    "cut": pickle.dumps(list(range(100)))[:-20],
+    "empty": b"",
+    "nonsense": bytes(range(256)),
+    "frame": b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7f.",
+}
+
+
+@pytest.mark.parametrize("name", list(HOSTILE))
+def test_hostile_pickles_run_nothing(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ColabPanelError):
+        unpickle(HOSTILE[name], trusted=False, what="This")
+    if HOSTILE[name][:1] == b"\x80":
+        with pytest.raises(ColabPanelError):
+            load(_write(tmp_path / "a.pkl", HOSTILE[name]))
+
+
+def test_what_wants_to_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrustError, match=r"a\.pkl holds code") as caught:
+        load(_write(tmp_path / "a.pkl", HOSTILE["reduce"]))
+    assert "builtins.exec" in caught.value.hint
+    assert "trusted=True" in caught.value.hint
+    found = contents(tmp_path / "a.pkl")
+    assert [variable.needs for variable in found.variables] == [("builtins.exec",)]
+    assert unknown_names(HOSTILE["hidden name"]) == ["os.system"]
+
+
+def test_plain_pickles_load(tmp_path: Path) -> None:
+    value = {"a": [1, 2.5, "x", b"y", None, True], "b": np.arange(5), "c": {1, 2}, "d": (1,)}
+    for protocol in range(6):
+        path = _write(tmp_path / "data.pkl", pickle.dumps(value, protocol))
+        found = load(path)["data"]
+        assert found["a"] == value["a"]
+        np.testing.assert_array_equal(found["b"], value["b"])
+    assert load(path, names={"data": "x"})["x"]["c"] == {1, 2}
+
+
+def test_trust_loads_everything(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.pkl", pickle.dumps(ValueError("text")))
+    with pytest.raises(TrustError):
+        load(path)
+    assert str(load(path, trusted=True)["a"]) == "text"
+
+
+def test_what_this_user_wrote_loads_and_what_others_wrote_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path / "a.snapshot.zip"
+
+    class Point:
+        def __init__(self) -> None:
+            self.x = np.arange(3)
+
+    dump(path, {"point": Point(), "function": lambda x: x + 1, "data": [1, 2]})
+    assert load(path)["function"](1) == 2
+    assert contents(path).signed
+    monkeypatch.setenv("COLABPANEL_CONFIG_DIR", str(tmp_path_factory.mktemp("somebody")))
+    assert not contents(path).signed
+    with pytest.raises(TrustError, match="point holds code"):
+        load(path)
+    assert load(path, names=["data"]) == {"data": [1, 2]}
+    assert load(path, trusted=True)["point"].x.tolist() == [0, 1, 2]
+
+
+def test_a_changed_manifest_loses_its_signature(tmp_path: Path) -> None:
+    path = tmp_path / "a.snapshot.zip"
+    dump(path, {"function": len, "code": lambda: 1})
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("manifest.json")
+        told = json.loads(archive.read(info))
+        others = [(one.filename, archive.read(one)) for one in archive.infolist() if one.filename != "manifest.json"]
+    told["skeletons"][1]["sha256"] = "0" * 64
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in others:
+            archive.writestr(name, content)
+        archive.writestr("manifest.json", json.dumps(told))
+    assert not contents(path).signed
+    with pytest.raises(ColabPanelError):
+        load(path)
+    assert data
+
+
+def test_every_flipped_byte_is_noticed_or_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "a.snapshot.zip"
+    value = {"array": np.arange(40), "text": np.array([f"s{n}" for n in range(1500)], object), "plain": {"a": [1]}}
+    dump(path, value)
+    data = path.read_bytes()
+    places = range(len(data)) if len(data) < 6000 else [*range(0, len(data), 7), *range(len(data) - 2500, len(data))]
+    noticed = 0
+    for place in places:
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x41]) + data[place + 1 :])
+        try:
+            found = load(path)
+        except ColabPanelError:
+            noticed += 1
+            continue
+        np.testing.assert_array_equal(found["array"], value["array"])
+        assert found["text"].tolist() == value["text"].tolist()  # type: ignore[attr-defined]
+        assert found["plain"] == value["plain"]
+    assert noticed > len(places) / 2
+
+
+def test_truncation_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.snapshot.zip"
+    dump(path, {"array": np.arange(40), "plain": [1]})
+    data = path.read_bytes()
+    for end in range(0, len(data), 11):
+        path.write_bytes(data[:end])
+        with pytest.raises(ColabPanelError):
+            load(path)
+
+
+def test_hashes_are_looked_at_before_the_first_opcode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.snapshot.zip"
+    dump(path, {"plain": [1, 2, 3]})
+    data = path.read_bytes()
+    place = data.index(pickle.PROTO, 64)
+    path.write_bytes(data[:place] + b"\x80\x05." + data[place + 3 :])
+    monkeypatch.setattr("colabpanel.services.snapshots.loading.unpickle", lambda *_, **__: pytest.fail("it was run"))
+    with pytest.raises(ArchiveError, match=r"damaged \(a pickle\)"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": [1 << 50]},
+        {"shape": [-1, 5]},
+        {"dtype": "'O'"},
+        {"dtype": "__import__('os')"},
+        {"strides": [0], "shape": [1 << 40]},
+        {"strides": [8], "offset": 1 << 40},
+        {"leaf": 99},
+        {"first": -3},
+    ],
+    ids=str,
+)
+def test_hostile_lists_of_arrays(tmp_path: Path, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.snapshot.zip"
+    dump(path, {"array": np.arange(40)})
+
+    def changed(where: Path) -> Any:
+        manifest, data, signature = read_manifest(where)
+        values: dict[str, Any] = {key: tuple(new) if isinstance(new, list) else new for key, new in change.items()}
+        row = manifest.arrays[0]._replace(**values)
+        return dataclasses.replace(manifest, arrays=(row,)), data, signature
+
+    monkeypatch.setattr("colabpanel.services.snapshots.reader.read_manifest", changed)
+    with pytest.raises(ArchiveError, match="damaged"):
+        load(path)
+
+
+def test_files_of_arrays_with_objects_ask_for_trust(tmp_path: Path) -> None:
+    objects = np.array([{"a": 1}], object)
+    np.save(tmp_path / "a.npy", objects)
+    np.savez(tmp_path / "b.npz", x=objects, y=np.arange(3))
+    for path in (tmp_path / "a.npy", tmp_path / "b.npz"):
+        with pytest.raises(TrustError, match="Python objects"):
+            load(path)
+        assert load(path, trusted=True)
+    assert [variable.needs for variable in contents(tmp_path / "b.npz").variables] == [("pickle",), ()]
+
+
+def test_the_scan_agrees_with_pickletools() -> None:
+    for data in (pickle.dumps({"a": np.arange(3), "b": len}, protocol) for protocol in range(6)):
+        wanted = names_wanted(data)
+        for opcode, argument, _ in pickletools.genops(data):
+            if opcode.name == "GLOBAL":
+                assert tuple(str(argument).split(" ")) in wanted
+        assert ("builtins", "len") in wanted or ("__builtin__", "len") in wanted
+
+
+def test_the_key_is_made_once_and_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLABPANEL_CONFIG_DIR", str(tmp_path / "new"))
+    signature = trust.signature_of(b"data")
+    (key,) = (tmp_path / "new").iterdir()
+    assert key.stat().st_mode & 0o077 == 0
+    assert trust.is_signed_by_us(b"data", signature)
+    assert not trust.is_signed_by_us(b"other", signature)
+    key.write_bytes(b"short")
+    assert not trust.is_signed_by_us(b"data", signature)
+    again = trust.signature_of(b"data")
+    assert again != signature
+    assert os.listdir(tmp_path / "new") == ["snapshot.key"]
+
+
+def test_unpickling_names_what_is_missing() -> None:
+    with pytest.raises(ArchiveError, match="needs something that is not here"):
+        unpickle(b"\x80\x04" + _global("no_such_module", "name") + b".", trusted=True, what="This")
+    assert io.BytesIO(b"")

@@ -1,0 +1,201 @@
+"""The Dump/Load tab, used as a user does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from colabpanel.errors import InputError
+from colabpanel.panel import Panel
+from colabpanel.services.snapshots.panel_calls import dump_chosen, load_chosen, new_name
+from colabpanel.services.snapshots.service import dump, load
+from colabpanel.tabs.dump import DumpTab
+from tests.fakes import FakeHost, RecordingProgress
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def tab(make_panel: Callable[..., Panel], host: FakeHost) -> DumpTab:
+    host.variables = {"array": np.arange(1000), "rows": [1, 2], "generator": (n for n in "a")}
+    return _tab(make_panel(host))
+
+
+def _tab(panel: Panel) -> DumpTab:
+    panel.select("dump")
+    tab = panel.tabs["dump"]
+    assert isinstance(tab, DumpTab)
+    return tab
+
+
+def _files(host: FakeHost) -> list[Path]:
+    return sorted((host.workspace / "snapshots").glob("*.snapshot.zip"))
+
+
+def test_variables_are_listed_and_saved(tab: DumpTab, host: FakeHost) -> None:
+    card = tab.variables
+    assert "array" in card.table.value
+    assert "no snapshot yet" in card.table.value
+    assert [name for _, name in card.chosen.options] == ["array", "rows"]
+    card.save_button.click()
+    assert "No variables are chosen." in tab.notice.value
+    card.all_button.click()
+    assert "names=[&#x27;array&#x27;, &#x27;rows&#x27;]" in card.code.value
+    card.save_button.click()
+    tab.update()
+    assert "Saved 2 variables" in card.jobs.message.value
+    (path,) = _files(host)
+    assert load(path)["rows"] == [1, 2]
+    assert "as it was" in card.table.value
+    assert path.name in tab.files.files.value
+    assert tab.files.file.path == str(path)
+    assert "would replace yours" in tab.files.contents_table.value
+
+
+def test_what_changed_is_shown_and_alone_written(tab: DumpTab, host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = tab.variables
+    host.variables["large"] = np.random.default_rng(0).random(100_000)
+    card.refresh_button.click()
+    card.name.value = "run"
+    card.keep.value = "two"
+    card.all_button.click()
+    card.save_button.click()
+    assert "Keep takes a number" in tab.notice.value
+    card.keep.value = "2"
+    card.only_changed.value = True
+    for number in range(3):
+        monkeypatch.setattr("time.strftime", lambda _format, number=number: f"2026010{number}-000000")
+        host.variables["rows"].append(number)
+        card.save_button.click()
+        tab.update()
+    files = _files(host)
+    assert [path.name for path in files] == [f"run-2026010{number}-000000.snapshot.zip" for number in (1, 2)]
+    assert "Deleted 1 older" in card.jobs.message.value
+    assert files[0].stat().st_size > 800_000 > files[1].stat().st_size * 50
+    host.variables["array"] = np.arange(11)
+    card.refresh_button.click()
+    assert "changed" in card.table.value
+
+
+def test_what_cannot_be_saved_is_told(tab: DumpTab, host: FakeHost) -> None:
+    host.variables[f"x{EVIL}"] = {"in": (n for n in "a")}
+    card = tab.variables
+    card.refresh_button.click()
+    card.all_button.click()
+    card.save_button.click()
+    tab.update()
+    assert "1 variable could not be saved" in card.jobs.message.value
+    assert EVIL not in card.jobs.message.value + card.table.value + card.code.value
+    assert "generator" in card.jobs.message.value
+
+
+def test_a_snapshot_is_loaded_under_other_names(tab: DumpTab, host: FakeHost, tmp_path: Path) -> None:
+    dump(tmp_path / "old.snapshot.zip", {"weights": np.ones(3), "layer.0/bias": 5})
+    files = tab.files
+    files.load_button.click()
+    assert "No variables are chosen." in tab.notice.value
+    files.file.text.value = str(tmp_path / "old.snapshot.zip")
+    assert "weights" in files.contents_table.value
+    assert list(files.chosen.value) == ["weights", "layer.0/bias"]
+    files.prefix.value = "old_"
+    assert "old_weights" in files.code.value
+    files.load_button.click()
+    tab.update()
+    assert "Loaded 2 variables: old_weights, old_layer_0_bias." in files.jobs.message.value
+    assert host.variables["old_weights"].tolist() == [1, 1, 1]
+    assert host.variables["old_layer_0_bias"] == 5
+
+
+def test_code_needs_trust(
+    tab: DumpTab,
+    host: FakeHost,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    dump(tmp_path / "a.snapshot.zip", {"function": lambda: 7})
+    monkeypatch.setenv("COLABPANEL_CONFIG_DIR", str(tmp_path_factory.mktemp("somebody")))
+    files = tab.files
+    files.file.text.value = str(tmp_path / "a.snapshot.zip")
+    assert "holds code" in files.contents_table.value
+    files.load_button.click()
+    tab.update()
+    assert "function holds code" in files.jobs.message.value
+    assert "function" not in host.variables
+    files.trust.value = True
+    assert "trusted=True" in files.code.value
+    files.load_button.click()
+    tab.update()
+    assert host.variables["function"]() == 7
+
+
+def test_files_that_are_none_are_told(tab: DumpTab, tmp_path: Path) -> None:
+    (tmp_path / "a.pkl").write_text("nonsense")
+    tab.files.file.text.value = str(tmp_path / "a.pkl")
+    assert "is damaged" in tab.files.jobs.message.value or "cut short" in tab.files.jobs.message.value
+    tab.files.file.text.value = str(tmp_path / "missing.pkl")
+    assert "does not exist" in tab.files.jobs.message.value
+    tab.files.delete_button.click()
+    assert "No file is chosen." in tab.notice.value
+    tab.files.folder.text.value = str(tmp_path / "nowhere")
+    tab.files.list_button.click()
+    assert "is no folder" in tab.notice.value
+
+
+def test_exporting_and_deleting(tab: DumpTab, host: FakeHost) -> None:
+    folder = host.workspace / "snapshots"
+    dump(folder / "a.snapshot.zip", {"n": [1], "large": np.ones(100_000), "odd": {1}})
+    dump(folder / "b.snapshot.zip", {"n": 2, "large": np.ones(100_000)}, base=folder / "a.snapshot.zip")
+    files = tab.files
+    files.list_button.click()
+    assert "b.snapshot.zip" in files.files.value
+    files.file.text.value = str(folder / "a.snapshot.zip")
+    files.export_button.click()
+    tab.update()
+    assert "Exported 2 files" in files.jobs.message.value
+    assert "odd" in files.jobs.message.value
+    assert (folder / "a" / "n.json").exists()
+    files.delete_button.click()
+    tab.update()
+    assert "Deleted a.snapshot.zip." in files.jobs.message.value
+    assert load(folder / "b.snapshot.zip")["large"].sum() == 100_000
+    (folder / "c.npy").touch()
+    np.save(folder / "c.npy", np.arange(3))
+    files.file.text.value = str(folder / "c.npy")
+    files.delete_button.click()
+    assert "Only snapshots are deleted here." in tab.notice.value
+
+
+def test_the_dashboard_runs_no_code_and_has_no_notebook(
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path
+) -> None:
+    host.is_served = True
+    host.root = tmp_path
+    tab = _tab(make_panel(host))
+    assert not hasattr(tab, "variables")
+    dump(tmp_path / "work" / "a.snapshot.zip", {"n": [1]})
+    tab.files.file.text.value = "work/a.snapshot.zip"
+    assert "ready" in tab.files.contents_table.value
+    tab.files.export_to.text.value = "../outside"
+    tab.files.export_button.click()
+    tab.update()
+    assert "outside the folder" in tab.files.jobs.message.value
+    tab.files.export_to.text.value = ""
+    tab.files.export_button.click()
+    tab.update()
+    assert (tmp_path / "work/a/n.json").exists()
+    with pytest.raises(InputError, match="no notebook"):
+        load_chosen(RecordingProgress(), host, str(tmp_path / "work/a.snapshot.zip"), ["n"])
+
+
+def test_names_of_snapshots(host: FakeHost, tmp_path: Path) -> None:
+    assert new_name("").startswith("snapshot-")
+    for wrong in ("../a", ".a", "a/b", "a\0"):
+        with pytest.raises(InputError, match="cannot be called"):
+            new_name(wrong)
+    host.variables = {"a": 1}
+    dumped = dump_chosen(RecordingProgress(), host, str(tmp_path / "new"), "x", ["a"], incremental=True)
+    assert dumped.snapshot.saved == ("a",)
