@@ -156,9 +156,19 @@ def test_relatives_of_arrays() -> None:
     assert trip(np.float32(1.5)) == np.float32(1.5)
     assert trip(np.datetime64("2020-01-01")) == np.datetime64("2020-01-01")
     assert trip(np.dtype("f4")) == np.dtype("f4")
-    generator = np.random.default_rng(3)
+
+
+@pytest.mark.parametrize("name", ["MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"])
+def test_random_generators_go_on(name: str) -> None:
+    generator = np.random.Generator(getattr(np.random, name)(3))
     generator.random(5)
-    assert trip(generator).random() == generator.random()
+    found = trip(generator)
+    assert found.random() == generator.random()
+    old = np.random.RandomState(5)
+    old.standard_normal()
+    assert trip(old).standard_normal() == old.standard_normal()
+    if hasattr(generator, "spawn"):
+        assert found.spawn(1)[0].random() == generator.spawn(1)[0].random()
 
 
 def test_a_memory_map_becomes_an_array(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ library's, the value ``"package.module:CODEC"``.
 
 from __future__ import annotations
 
-from colabpanel.services.snapshots.codecs._base import Builder, Codec, Reduce
+from colabpanel.services.snapshots.codecs._base import Builder, Codec, LeafReader, Reduce, built
 from colabpanel.services.snapshots.codecs._registry import builder_of, reducer_for
 
-__all__ = ["Builder", "Codec", "Reduce", "builder_of", "reducer_for"]
+__all__ = ["Builder", "Codec", "LeafReader", "Reduce", "builder_of", "built", "reducer_for"]

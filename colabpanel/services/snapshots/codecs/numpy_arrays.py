@@ -8,6 +8,7 @@ import numpy as np
 
 from colabpanel.services.snapshots import rebuild
 from colabpanel.services.snapshots.capture import Capture
+from colabpanel.services.snapshots.codecs import numpy_random
 from colabpanel.services.snapshots.codecs._base import Codec, LeafReader, Reduce, built
 from colabpanel.services.snapshots.codecs.strings import build_strings, take_strings
 
@@ -67,7 +68,7 @@ def _reducer(kind: type) -> Reduce | None:
         return _take_array
     if kind in _VIEWS:
         return _take_view
-    return _take_masked if kind is np.ma.MaskedArray else None
+    return _take_masked if kind is np.ma.MaskedArray else numpy_random.REDUCERS.get(kind)
 
 
 def _build_view(reader: LeafReader, name: str, number: int) -> Any:
@@ -90,5 +91,11 @@ def _build_rows(reader: LeafReader, first: int, count: int) -> list[Any]:
 CODEC = Codec(
     "numpy",
     _reducer,
-    {"rows": _build_rows, "view": _build_view, "masked": _build_masked, "strings": _build_string_array},
+    {
+        "rows": _build_rows,
+        "view": _build_view,
+        "masked": _build_masked,
+        "strings": _build_string_array,
+        **numpy_random.BUILDERS,
+    },
 )

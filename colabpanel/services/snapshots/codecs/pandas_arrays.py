@@ -89,7 +89,10 @@ def _build_strings(_reader: LeafReader, values: Any, storage: str, missing_is_na
     import pyarrow as pa
 
     values = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
-    return dtype.__from_arrow__(values)
+    try:
+        return dtype.__from_arrow__(values)
+    except ValueError:  # before pandas 2.2 only strings with offsets of 32 bits
+        return dtype.__from_arrow__(values.cast(pa.string()))
 
 
 def _string_dtype(storage: str, *, missing_is_nan: bool) -> Any:
