@@ -14,8 +14,8 @@ from colabpanel.services.snapshots.panel_calls import Dumped, dump_chosen
 from colabpanel.services.snapshots.service import dump_summary
 from colabpanel.services.snapshots.table import VariableInfo, variable_table
 from colabpanel.tabs._base import Tab, card
-from colabpanel.tabs._snapshot_words import dump_code, skipped_variables, variable_row, variable_title
-from colabpanel.widgets.basics import button, sendable, styled
+from colabpanel.tabs._snapshot_words import dump_code, prediction, skipped_variables, variable_row, variable_title
+from colabpanel.widgets.basics import button, escape, sendable, styled
 from colabpanel.widgets.data_table import Column, DataTable
 from colabpanel.widgets.messages import CodeView, Message
 from colabpanel.widgets.path_picker import PathPicker
@@ -48,6 +48,8 @@ class DumpCard:
             "Variables of the notebook", columns, empty="No variables yet. Run a cell that makes one, then Refresh."
         )
         self.chosen = styled(ipywidgets.SelectMultiple(description="Variables", rows=6), "cp-field", "cp-list")
+        self.predicted = ipywidgets.HTML()
+        self._found: list[VariableInfo] = []
         self.refresh_button = button("Refresh", tooltip="Look at the notebook's variables again", kind="quiet")
         self.all_button = button("Choose all", tooltip="Choose all that can be saved", kind="quiet")
         self._form()
@@ -59,6 +61,7 @@ class DumpCard:
             self.table,
             self.chosen,
             styled(ipywidgets.HBox([self.refresh_button, self.all_button]), "cp-row"),
+            self.predicted,
             self.folder,
             self.name,
             self.keep,
@@ -96,7 +99,12 @@ class DumpCard:
         """The folder: what stands in the field, or ``snapshots`` in the workspace while it is empty."""
         return self.folder.path or str(Path(self.folder.start_folder) / "snapshots")
 
+    def _predict(self) -> None:
+        chosen = [found for found in self._found if found.name in self.chosen.value]
+        self.predicted.value = f'<p class="cp-note">{escape(prediction(chosen))}</p>' if chosen else ""
+
     def _changed(self, _: object) -> None:
+        self._predict()
         if not self._refreshing:
             self.jobs.message.clear()
         self.folder.text.placeholder = sendable(self.directory)
@@ -108,6 +116,7 @@ class DumpCard:
         self._tab.in_background("variables", lambda _: variable_table(user_variables(host), last), self._show)
 
     def _show(self, found: list[VariableInfo]) -> None:
+        self._found = found
         self.table.show([variable_row(variable, has_last=self._last is not None) for variable in found])
         savable = [variable for variable in found if variable.savable][:_MOST]
         kept = [variable.name for variable in savable if variable.name in self.chosen.value]
@@ -117,6 +126,7 @@ class DumpCard:
             self.chosen.value = kept
         finally:
             self._refreshing = False
+        self._predict()
 
     def choose_all(self) -> None:
         """Choose every variable that can be saved."""

@@ -17,10 +17,14 @@ __all__ = [
     "file_row",
     "file_title",
     "load_code",
+    "prediction",
     "skipped_variables",
     "variable_row",
     "variable_title",
 ]
+
+_BUFFERS = 8 << 20
+"""Memory that a dump takes whatever is saved."""
 
 _CHANGES = {
     "new": Cell("not in it"),
@@ -47,6 +51,18 @@ def variable_title(variable: VariableInfo) -> str:
     """Name a variable in a list to choose from."""
     parts = [variable.name, variable.type.rpartition(".")[2], variable.shape, words.size(variable.size)]
     return " \N{MIDDLE DOT} ".join(part for part in parts if part)
+
+
+def prediction(chosen: list[VariableInfo]) -> str:
+    """Say what saving variables would take; empty for none."""
+    if not chosen:
+        return ""
+    at_least = "at least" if any(variable.at_least for variable in chosen) else "about"
+    size, extra = sum(variable.size for variable in chosen), sum(variable.pickled for variable in chosen)
+    return (
+        f"{words.plural(len(chosen), 'variable')}, {at_least} {words.size(size)} in the file; "
+        f"saving takes about {words.size(extra + _BUFFERS)} of extra memory."
+    )
 
 
 def skipped_variables(snapshot: Snapshot) -> str:

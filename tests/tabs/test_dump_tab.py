@@ -43,6 +43,8 @@ def test_variables_are_listed_and_saved(tab: DumpTab, host: FakeHost) -> None:
     card.save_button.click()
     assert "No variables are chosen." in tab.notice.value
     card.all_button.click()
+    assert "2 variables, about 7.9 KB in the file" in card.predicted.value
+    assert "of extra memory" in card.predicted.value
     assert "names=[&#x27;array&#x27;, &#x27;rows&#x27;]" in card.code.value
     card.save_button.click()
     tab.update()

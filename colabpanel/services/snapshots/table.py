@@ -27,6 +27,7 @@ class VariableInfo:
         shape: Its shape or length, or empty.
         size: Bytes it holds in memory; memory that variables share counts for the largest of them.
         at_least: Whether it may hold more than could be seen.
+        pickled: Bytes of extra memory that saving it takes, about: what of it has to be pickled.
         note: Why it cannot be saved, as far as its type tells; or what will be saved of it.
         savable: Whether it can be saved, as far as its type tells.
         change: Since the last snapshot, as far as samples tell.
@@ -37,6 +38,7 @@ class VariableInfo:
     shape: str
     size: int
     at_least: bool
+    pickled: int
     note: str
     savable: bool
     change: Change
@@ -60,7 +62,15 @@ def _info(name: str, value: Any, counted: set[int], last: Mapping[str, str | Non
     savable = not isinstance(value, _NEVER)
     note = "Only its import is noted." if is_module else "" if savable else "Generators and coroutines cannot be saved."
     return VariableInfo(
-        name, type_of(value), shape_of(value), size.held, size.at_least, note, savable, _change(name, value, last)
+        name=name,
+        type=type_of(value),
+        shape=shape_of(value),
+        size=size.held,
+        at_least=size.at_least,
+        pickled=size.pickled,
+        note=note,
+        savable=savable,
+        change=_change(name, value, last),
     )
 
 

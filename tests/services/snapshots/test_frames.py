@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from colabpanel.errors import TrustError
+from colabpanel.services.snapshots.capture import Capture
+from colabpanel.services.snapshots.codecs import reducer_for
 from colabpanel.services.snapshots.service import dump, load
 
 from .test_round_trips import _unsigned, trip
@@ -167,6 +170,39 @@ def test_tensors_share_what_they_shared(tmp_path: Path) -> None:
     wide = torch.zeros(1000, 1000)
     small = dump(tmp_path / "a.snapshot.zip", {"row": wide[0]})
     assert small.size < 20_000
+
+
+def test_a_tensor_on_a_device_is_moved_and_that_is_told(tmp_path: Path) -> None:
+    """A stand-in for a tensor on a GPU; tests/gpu looks at real ones."""
+    torch = pytest.importorskip("torch")
+
+    class OnDevice:
+        layout, is_quantized, requires_grad, device = torch.strided, False, False, torch.device("cuda", 0)
+
+        def detach(self) -> Any:
+            return self
+
+        def cpu(self) -> Any:
+            return torch.arange(3)
+
+    capture = Capture()
+    used = capture.begin()
+    reducer = reducer_for(torch.Tensor)
+    assert reducer is not None
+    assert reducer(OnDevice(), capture)[1][0] == "torch.tensor"
+    assert used.notes == ["It was moved from cuda:0 to the host's memory."]
+
+
+def test_figures_are_saved_and_need_trust(tmp_path: Path) -> None:
+    figures = pytest.importorskip("matplotlib.figure")
+    figure = figures.Figure()
+    figure.subplots().plot([1, 2, 3])
+    snapshot = dump(tmp_path / "a.snapshot.zip", {"figure": figure})
+    assert any("matplotlib" in name for name in snapshot.variables[0].needs or ())
+    with pytest.raises(TrustError):
+        load(tmp_path / "a.snapshot.zip")
+    found = load(tmp_path / "a.snapshot.zip", trusted=True)["figure"]
+    assert found.axes[0].lines[0].get_ydata().tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("form", ["csr", "csc", "coo", "bsr", "dia", "lil", "dok"])
