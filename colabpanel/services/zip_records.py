@@ -7,7 +7,7 @@ import struct
 import time
 from typing import NamedTuple
 
-__all__ = ["DEFLATED", "MAX32", "STORED", "MemberRecord", "entry_of", "head_of", "tail_of"]
+__all__ = ["DEFLATED", "MAX32", "STORED", "MemberRecord", "entry_of", "head_of", "records_of", "tail_of"]
 
 STORED, DEFLATED = 0, 8
 MAX32, _MAX16 = 0xFFFFFFFF, 0xFFFF
@@ -20,6 +20,7 @@ _END = struct.Struct("<4s4H2IH")
 _END64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR = struct.Struct("<4sIQI")
 _PADDING = struct.Struct("<HHH")
+_TIME = struct.Struct("<HHBI")
 _PADDING_ID = 0xD935  # the field that Android's zipalign fills up with zeros
 
 
@@ -82,6 +83,21 @@ def entry_of(member: MemberRecord, start: int) -> bytes:
     return _ENTRY.pack(b"PK\x01\x02", *head, len(name), len(extra), 0, 0, 0, attributes, near) + name + extra
 
 
+def records_of(member: MemberRecord, start: int) -> tuple[bytes, bytes]:
+    """Return `head_of` and `entry_of` a member at once, which a hundred thousand small files are glad of."""
+    if max(member.size, member.packed, start) >= MAX32:
+        return head_of(member), entry_of(member, start)
+    name, extra, stamp = _encoded(member.name), _time_field(member), _dos_time(member.modified)
+    sizes = (member.crc, member.packed, member.size, len(name), len(extra))
+    tail = name + extra
+    head = _LOCAL.pack(b"PK\x03\x04", _VERSION, _UTF8, member.method, *stamp, *sizes) + tail
+    made_by, attributes = _UNIX << 8 | _VERSION, (_REGULAR | member.mode) << 16
+    entry = _ENTRY.pack(
+        b"PK\x01\x02", made_by, _VERSION, _UTF8, member.method, *stamp, *sizes, 0, 0, 0, attributes, start
+    )
+    return head, entry + tail
+
+
 def tail_of(count: int, size: int, start: int) -> bytes:
     """Return what follows a table of contents of so many entries and bytes that begins at ``start``."""
     record = b""
@@ -100,7 +116,7 @@ def _time_field(member: MemberRecord) -> bytes:
     """Return the field that holds a time in whole seconds of UTC, where it fits."""
     if not 0 <= member.modified < 1 << 31:
         return b""
-    return struct.pack("<HHBI", 0x5455, 5, 1, member.modified)
+    return _TIME.pack(0x5455, 5, 1, member.modified)
 
 
 @functools.lru_cache(maxsize=4096)

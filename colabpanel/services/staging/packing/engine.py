@@ -145,7 +145,7 @@ class _Packing:
             )
             return
         with closing(Earlier(shard.path)) as earlier:
-            self.reused += sum(earlier.has(file) for file in shard.files)
+            self.reused += sum(map(earlier.has, shard.files)) if len(earlier) else 0
             level = DEFAULT_LEVEL if self.level is None else self.level
             packing = ZipPacking(self.folder, level, self.workers, self.progress)
             yield from packing.write(stream, shard.files, earlier)

@@ -94,10 +94,11 @@ class ZipPacking:
         Those that an earlier archive holds come last.
         """
         writer = ZipWriter(stream)
-        fresh = [file for file in files if not earlier.has(file)]
+        known = [file for file in files if earlier.has(file)] if len(earlier) else []
+        fresh = [file for file in files if not earlier.has(file)] if known else files
         for file, packed in compressed(self.folder, batches(fresh), self.level, self.workers):
             yield file, packed if isinstance(packed, OSError) else self._add(writer, file, packed)
-        for file in files:
+        for file in known:
             taken = earlier.take(file)
             if taken is not None:
                 writer.add(taken)

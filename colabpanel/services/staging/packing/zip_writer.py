@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
-from colabpanel.services.zip_records import MAX32, MemberRecord, entry_of, head_of, tail_of
+from colabpanel.services.zip_records import MAX32, MemberRecord, entry_of, head_of, records_of, tail_of
 
 __all__ = ["PackedMember", "ZipWriter"]
 
@@ -36,7 +36,7 @@ class PackedMember(NamedTuple):
     @property
     def record(self) -> MemberRecord:
         """What the archive says of it."""
-        return MemberRecord(**{**self._asdict(), "packed": len(self.packed)})
+        return MemberRecord(self.name, self.method, self.crc, self.size, len(self.packed), self.modified, self.mode)
 
 
 class ZipWriter:
@@ -54,10 +54,9 @@ class ZipWriter:
 
     def add(self, member: PackedMember) -> None:
         """Write a member whose bytes are at hand."""
-        record = member.record
-        self._entries.append(entry_of(record, self._position))
-        self._write(head_of(record))
-        self._write(member.packed)
+        head, entry = records_of(member.record, self._position)
+        self._entries.append(entry)
+        self._write(head, member.packed)
 
     def add_large(self, member: PackedMember, pieces: Iterator[tuple[bytes, int, int]]) -> int:
         """Write a member in pieces: each is bytes, and the unpacked size and checksum of all so far.
@@ -86,10 +85,11 @@ class ZipWriter:
         self._write(tail_of(len(self._entries), self._position - start, start))
         self._flush()
 
-    def _write(self, data: bytes) -> None:
-        self._waiting.append(data)
-        self._waiting_size += len(data)
-        self._position += len(data)
+    def _write(self, *data: bytes) -> None:
+        size = sum(map(len, data))
+        self._waiting += data
+        self._waiting_size += size
+        self._position += size
         if self._waiting_size >= _WRITE_AT:
             self._flush()
 
