@@ -90,13 +90,7 @@ def state_dir() -> Path:
 
     Where the home folder cannot be written to, it is a temporary one.
     """
-    chosen = os.environ.get("COLABPANEL_STATE_DIR")
-    folder = Path(chosen) if chosen else platformdirs.user_state_path("colabpanel")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return _temporary_state_dir()
-    return folder
+    return _made(os.environ.get("COLABPANEL_STATE_DIR") or platformdirs.user_state_path("colabpanel"))
 
 
 def config_dir() -> Path:
@@ -104,13 +98,15 @@ def config_dir() -> Path:
 
     Where the home folder cannot be written to, it is a temporary one.
     """
-    chosen = os.environ.get("COLABPANEL_CONFIG_DIR")
-    folder = Path(chosen) if chosen else platformdirs.user_config_path("colabpanel")
+    return _made(os.environ.get("COLABPANEL_CONFIG_DIR") or platformdirs.user_config_path("colabpanel"))
+
+
+def _made(folder: str | Path) -> Path:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError:
         return _temporary_state_dir()
-    return folder
+    return Path(folder)
 
 
 @functools.cache

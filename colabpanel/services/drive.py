@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from colabpanel.progress import Progress
 from colabpanel.services.files import write_atomic
 from colabpanel.services.folders import list_folder
 from colabpanel.services.paths import resolve_inside
+from colabpanel.services.waiting import result_of
 
 __all__ = [
     "DriveFolder",
@@ -24,7 +23,6 @@ __all__ = [
     "use_drive_folder",
 ]
 
-_LOOK_EVERY = 0.2
 _OWN_FOLDERS = ("MyDrive", "My Drive")
 _MEMORY = "drive-folder.txt"
 
@@ -77,7 +75,7 @@ def mount_drive(
     progress = progress or Progress()
     progress.start(None, "Mounting Drive: allow it in the window that opens, once no cell runs", unit="seconds")
     mounting = host.on_main_thread(lambda: host.mount_drive(place, readonly=readonly, force=force))
-    _wait(mounting, progress)
+    result_of(mounting, progress)
     return DriveFolder(inspect_drive_folder(_own_folder(place)), place)
 
 
@@ -90,7 +88,7 @@ def unmount_drive(*, host: Host | None = None, progress: Progress | None = None)
     host = host or detect()
     progress = progress or Progress()
     progress.start(None, "Writing out and unmounting Drive", unit="seconds")
-    _wait(host.on_main_thread(host.unmount_drive), progress)
+    result_of(host.on_main_thread(host.unmount_drive), progress)
 
 
 def find_drive(*, host: Host | None = None, mounts: Path = Path("/proc/self/mounts")) -> DriveFolder | None:
@@ -134,21 +132,6 @@ def use_drive_folder(path: str | Path, *, host: Host | None = None) -> DriveFold
     folder = inspect_drive_folder(path, root=host.root)
     write_atomic(host.state_dir / _MEMORY, os.fsencode(folder))
     return DriveFolder(folder, None)
-
-
-def _wait(future: Future[None], progress: Progress) -> None:
-    """Wait for the main thread; cancelling stops the waiting, and the call if it has not begun."""
-    while True:
-        try:
-            return future.result(timeout=_LOOK_EVERY)
-        except FutureTimeoutError:
-            if future.done():
-                raise
-        try:
-            progress.advance(0)
-        except BaseException:
-            future.cancel()
-            raise
 
 
 def _own_folder(mountpoint: Path) -> Path:

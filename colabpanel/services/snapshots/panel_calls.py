@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from colabpanel.errors import InputError, PathError
 from colabpanel.hosts import Host
@@ -19,12 +16,9 @@ from colabpanel.services.snapshots.models import Snapshot
 from colabpanel.services.snapshots.namespace import user_variables
 from colabpanel.services.snapshots.service import DumpDraft, draft, load, write
 from colabpanel.services.snapshots.table import fingerprints
+from colabpanel.services.waiting import result_of
 
 __all__ = ["Dumped", "dump_chosen", "load_chosen", "new_name"]
-
-T = TypeVar("T")
-
-_LOOK = 0.1
 
 
 @dataclass(frozen=True)
@@ -89,26 +83,12 @@ def dump_chosen(
         drafted = draft(chosen, names=names)
         return drafted, fingerprints({key: chosen[key] for key in names})
 
-    drafted, seen = _wait(host.on_main_thread(take), progress)
+    drafted, seen = result_of(host.on_main_thread(take), progress)
     base = _newest(folder, name, host.root, progress) if incremental else None
     snapshot = write(target, drafted, base=base, root=host.root, progress=progress)
     prefix = name.strip() or "snapshot"
     deleted = prune_snapshots(folder, keep=keep, name=prefix, root=host.root, progress=progress) if keep else ()
     return Dumped(snapshot, deleted, seen)
-
-
-def _wait(future: Future[T], progress: Progress) -> T:
-    while True:
-        try:
-            return future.result(_LOOK)
-        except FutureTimeoutError:
-            if future.done():
-                raise
-            try:
-                progress.advance(0)
-            except BaseException:
-                future.cancel()
-                raise
 
 
 def _newest(folder: str, name: str, root: Path | None, progress: Progress) -> Path | None:
