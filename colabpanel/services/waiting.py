@@ -1,18 +1,23 @@
-"""Waiting for what another thread does, without being deaf to a cancel."""
+"""Waiting for what another thread does, without being deaf to a cancel or an interrupt."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
+from colabpanel.errors import JobCancelledError
 from colabpanel.progress import Progress
 
-__all__ = ["result_of"]
+__all__ = ["apart", "result_of"]
 
 T = TypeVar("T")
 
 _LOOK_EVERY = 0.1
+_GRACE = 3.0
 
 
 def result_of(future: Future[T], progress: Progress) -> T:
@@ -33,3 +38,52 @@ def result_of(future: Future[T], progress: Progress) -> T:
         except BaseException:
             future.cancel()
             raise
+
+
+def apart(work: Callable[[Progress], T], progress: Progress) -> T:
+    """Do work that a hung Drive may hold up on a thread of its own, which is left behind when it does not end.
+
+    Args:
+        work: Is given the progress to report to; it is told to stop when whoever waits is interrupted.
+        progress: Is told how it goes on, and may cancel it.
+
+    Raises:
+        JobCancelledError: ``progress`` cancelled it.
+        BaseException: Whatever the work raised.
+    """
+    future: Future[T] = Future()
+    relay = _Relay(progress)
+    threading.Thread(target=_fulfil, args=(future, work, relay), name="colabpanel-apart", daemon=True).start()
+    try:
+        return result_of(future, progress)
+    except BaseException:
+        relay.stopped = True
+        with contextlib.suppress(FutureTimeoutError):
+            future.exception(timeout=_GRACE)  # let it tidy up
+        raise
+
+
+def _fulfil(future: Future[T], work: Callable[[Progress], T], relay: _Relay) -> None:
+    future.set_running_or_notify_cancel()
+    try:
+        future.set_result(work(relay))
+    except BaseException as error:  # noqa: BLE001 - raised where the result is waited for
+        future.set_exception(error)
+
+
+class _Relay(Progress):
+    """Passes on what work reports, until it is stopped."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._cancellable = progress, True
+        self.stopped = False
+
+    def start(self, total: int | None, description: str, *, unit: str = "bytes", cancellable: bool = True) -> None:
+        self.advance(0)
+        self._cancellable = cancellable
+        self._progress.start(total, description, unit=unit, cancellable=cancellable)
+
+    def advance(self, amount: int = 1) -> None:
+        if self.stopped and self._cancellable:
+            raise JobCancelledError
+        self._progress.advance(amount)

@@ -13,7 +13,7 @@ from colabpanel.services.snapshots.manifest import MANIFEST, UNREADABLE
 from colabpanel.services.snapshots.unpickling import unpickle
 from colabpanel.services.sources import LocalSource
 
-__all__ = ["is_snapshot", "kind_of", "load_foreign"]
+__all__ = ["kind_of", "load_foreign"]
 
 _NPY, _ZIP, _PARQUET = b"\x93NUMPY", b"PK\x03\x04", b"PAR1"
 _HEAD = 16
@@ -60,11 +60,6 @@ def _kind_of_zip(path: Path) -> str:
     raise ArchiveError(
         f"{path.name} is an archive of files.", hint="Stage it in the Data staging tab, or with stage()."
     )
-
-
-def is_snapshot(path: Path) -> bool:
-    """Whether a file is one that `dump` wrote; see `kind_of`."""
-    return kind_of(path) == "snapshot"
 
 
 def load_foreign(

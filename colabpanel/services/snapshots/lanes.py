@@ -6,12 +6,10 @@ while whoever waits for it can be interrupted.
 
 from __future__ import annotations
 
-import functools
 import os
 import queue
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["IN_FLIGHT", "Lanes"]
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 IN_FLIGHT = 4
@@ -59,16 +56,6 @@ class Lanes:
         future: Future[R] = Future()
         self._work.put((future, work))
         return future
-
-    def each(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """Do the work for each item, a few at once, and give the results in the order of the items."""
-        waiting: deque[Future[R]] = deque()
-        for item in items:
-            waiting.append(self.submit(functools.partial(work, item)))
-            if len(waiting) >= IN_FLIGHT:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
     def _run(self) -> None:
         while (order := self._work.get()) is not None:

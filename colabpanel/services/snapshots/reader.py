@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from colabpanel.errors import ArchiveError, PathError
 from colabpanel.services.snapshots.digest import PIECE, digest_of_digests, digest_of_piece, pieces_of
 from colabpanel.services.snapshots.lanes import Lanes
-from colabpanel.services.snapshots.manifest import LeafEntry, SkeletonEntry, read_manifest
+from colabpanel.services.snapshots.manifest import LeafEntry, Manifest, SkeletonEntry, read_manifest
 from colabpanel.services.snapshots.trust import is_signed_by_us
 from colabpanel.services.sources import LocalSource
 
@@ -49,12 +49,7 @@ class SnapshotReader:
         self, path: Path, lanes: Lanes, told: Callable[[int], None] = lambda _: None, *, in_place: bool = False
     ) -> None:
         self.path, self._lanes, self._told, self.in_place = path, lanes, told, in_place
-        self._source = LocalSource(path)
-        try:
-            self.manifest, data, signature = read_manifest(path)
-        except BaseException:
-            self._source.close()
-            raise
+        self._source, (self.manifest, data, signature) = lanes.submit(functools.partial(_opened, path)).result()
         self.is_signed = is_signed_by_us(data, signature)
         self._bases: dict[int, SnapshotReader] = {}
         self._own: dict[str, LeafEntry] = {}
@@ -70,7 +65,7 @@ class SnapshotReader:
 
     def skeleton(self, entry: SkeletonEntry) -> bytes:
         """Return the bytes of a pickle, whose hash is the right one."""
-        data = self._source.read(entry.offset, entry.offset + entry.size)
+        data = self._lanes.submit(lambda: self._source.read(entry.offset, entry.offset + entry.size)).result()
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             raise self.damaged("a pickle")
         self._told(len(data))
@@ -133,11 +128,15 @@ class SnapshotReader:
 
     def fill(self, leaf: LeafEntry, target: memoryview) -> Filling:
         """Begin to read a leaf of this file but for its head into a buffer; `finish` waits for it."""
-        starts = range(0, len(target), _BATCH)
         first = leaf.offset + leaf.head
-        return [
-            self._lanes.submit(functools.partial(self._read_pieces, leaf, first, target, start)) for start in starts
+        head = [functools.partial(self._head_digest, leaf)] if leaf.head else []
+        pieces = [
+            functools.partial(self._read_pieces, leaf, first, target, start) for start in range(0, len(target), _BATCH)
         ]
+        return [self._lanes.submit(part) for part in (*head, *pieces)]
+
+    def _head_digest(self, leaf: LeafEntry) -> list[bytes]:
+        return [digest_of_piece([memoryview(self.head_of(leaf))])]
 
     def finish(self, leaf: LeafEntry, filling: Filling) -> None:
         """Wait until a leaf is read, and verify all of it.
@@ -145,12 +144,10 @@ class SnapshotReader:
         Raises:
             ArchiveError: It is damaged.
         """
-        digests = [digest_of_piece([memoryview(self.head_of(leaf))])] if leaf.head else []
-        left = leaf.size - leaf.head
+        digests = list[bytes]()
         for part in filling:
             digests += part.result()
-            self._told(min(_BATCH, left))
-            left -= _BATCH
+            self._told(leaf.size // len(filling))
         if digest_of_digests(digests) != leaf.digest:
             raise self.damaged(leaf.member)
 
@@ -169,7 +166,7 @@ class SnapshotReader:
         Raises:
             ArchiveError: It is damaged.
         """
-        digests = [digest_of_piece([memoryview(self.head_of(leaf))])] if leaf.head else []
+        digests = self._head_digest(leaf) if leaf.head else []
         for part in self.parts_of(leaf, leaf.head):
             digests += map(digest_of_piece, pieces_of([part]))
             self._told(len(part))
@@ -196,3 +193,12 @@ class SnapshotReader:
     def damaged(self, what: str) -> ArchiveError:
         """Return what to raise when a part of the file is not what it was."""
         return ArchiveError(f"{self.path.name} is damaged ({what}).", hint=_DAMAGED)
+
+
+def _opened(path: Path) -> tuple[LocalSource, tuple[Manifest, bytes, str]]:
+    source = LocalSource(path)
+    try:
+        return source, read_manifest(path)
+    except BaseException:
+        source.close()
+        raise

@@ -20,7 +20,7 @@ from colabpanel.services.snapshots.base import BaseLeaves, beside
 from colabpanel.services.snapshots.capture import Capture
 from colabpanel.services.snapshots.describe import shape_of, type_of
 from colabpanel.services.snapshots.folder import dependents_of
-from colabpanel.services.snapshots.foreign import is_snapshot, load_foreign
+from colabpanel.services.snapshots.foreign import kind_of, load_foreign
 from colabpanel.services.snapshots.lanes import Lanes
 from colabpanel.services.snapshots.loading import load_snapshot
 from colabpanel.services.snapshots.models import SavedVariable, Snapshot
@@ -28,6 +28,7 @@ from colabpanel.services.snapshots.namespace import insist_on_memory, user_varia
 from colabpanel.services.snapshots.needs import needs_of
 from colabpanel.services.snapshots.pickling import skeletons_of
 from colabpanel.services.snapshots.writer import Draft, draft_of, sizes_of, write_snapshot
+from colabpanel.services.waiting import apart, result_of
 
 __all__ = ["DumpDraft", "draft", "dump", "dump_summary", "load", "write"]
 
@@ -142,6 +143,15 @@ def write(
 ) -> Snapshot:
     """Write what `draft` took apart; see `dump`."""
     started = time.monotonic()
+    target, size, reused = apart(lambda relay: _write(path, drafted, base, root, relay), progress or Progress())
+    outcomes = tuple(drafted.outcomes.values())
+    status = "partial" if any(outcome.status == "skipped" for outcome in outcomes) else "ok"
+    return Snapshot(target, status, outcomes, size, reused, time.monotonic() - started)  # type: ignore[arg-type]
+
+
+def _write(
+    path: str | Path, drafted: DumpDraft, base: str | Path | None, root: str | Path | None, progress: Progress
+) -> tuple[Path, int, int]:
     target = resolve_inside(root, path)
     with disk_errors_in_words():
         insist_on_drive(target)
@@ -156,10 +166,7 @@ def write(
                 f"{needed[0].name} builds on {target.name}, so it cannot be written over.",
                 hint="Choose another name, or delete it with delete_snapshot(path, fold=True) first.",
             )
-        size, reused = write_snapshot(target, drafted.draft, drafted.outcomes, known, progress or Progress())
-    outcomes = tuple(drafted.outcomes.values())
-    status = "partial" if any(outcome.status == "skipped" for outcome in outcomes) else "ok"
-    return Snapshot(target, status, outcomes, size, reused, time.monotonic() - started)  # type: ignore[arg-type]
+        return target, *write_snapshot(target, drafted.draft, drafted.outcomes, known, progress)
 
 
 def _base(path: Path) -> BaseLeaves:
@@ -205,21 +212,27 @@ def load(
         InputError: The file is damaged, is of no known kind, or has no such variable.
         StorageError: The disk failed.
     """
-    source = resolve_inside(root, path)
     progress = progress or Progress()
     wanted = _wanted(names)
-    if mmap and is_remote(source):
-        raise InputError(
-            "Arrays cannot be parts of a file on Drive or a network.", hint="Copy it to local disk, or leave out mmap."
-        )
     with disk_errors_in_words(), Lanes() as lanes:
-        if is_snapshot(source):
+        source, kind = result_of(lanes.submit(lambda: _looked_at(path, root, in_place=mmap)), progress)
+        if kind == "snapshot":
             found = load_snapshot(source, wanted, lanes, trusted=trusted, in_place=mmap, progress=progress)
         else:
             found = load_foreign(source, wanted, trusted=trusted, in_place=mmap, progress=progress)
     if into is not None:
         into.update(found)
     return found
+
+
+def _looked_at(path: str | Path, root: str | Path | None, *, in_place: bool) -> tuple[Path, str]:
+    """Return the real path of a file, and what kind of file it is."""
+    source = resolve_inside(root, path)
+    if in_place and is_remote(source):
+        raise InputError(
+            "Arrays cannot be parts of a file on Drive or a network.", hint="Copy it to local disk, or leave out mmap."
+        )
+    return source, kind_of(source)
 
 
 def _wanted(names: Iterable[str] | Mapping[str, str] | None) -> dict[str, str] | None:
