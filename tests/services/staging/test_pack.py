@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import time
 import zipfile
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,9 +18,9 @@ from hypothesis import strategies as st
 
 from colabpanel.errors import InputError, JobCancelledError, OutsideRootError, PathError, StorageError
 from colabpanel.services.skipped import Skipped
-from colabpanel.services.staging.packing import compress, zip_pack
+from colabpanel.services.staging.packing import compress, engine, zip_pack
 from colabpanel.services.staging.packing.service import pack
-from colabpanel.services.staging.packing.zip_writer import PackedMember, ZipWriter
+from colabpanel.services.staging.packing.zip_writer import PackedMember, Written, ZipWriter
 from colabpanel.services.staging.service import stage
 from colabpanel.services.walk import files_below
 from colabpanel.services.zip_records import STORED
@@ -229,11 +231,29 @@ def test_a_cancelled_packing_leaves_the_earlier_archive(tmp_path: Path) -> None:
 
 def test_an_archive_that_does_not_read_back_is_not_put_into_place(tmp_path: Path) -> None:
     pack(_write(tmp_path / "data", MIXED), tmp_path / "o.zip")
-    raw = bytearray((tmp_path / "o.zip").read_bytes())
-    raw[2000] ^= 1
-    (tmp_path / "o.zip").write_bytes(raw)
+    data = (tmp_path / "o.zip").read_bytes()
+    written = [Written(1000, zlib.crc32(data[:1000])), Written(len(data) - 1000, zlib.crc32(data[1000:]))]
+    zip_pack.verify_zip(tmp_path / "o.zip", len(MIXED), written, 2, RecordingProgress())
+    for place in (5, 2000, len(data) - 3):
+        (tmp_path / "o.zip").write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(StorageError, match="does not read back"):
+            zip_pack.verify_zip(tmp_path / "o.zip", len(MIXED), written, 2, RecordingProgress())
+    (tmp_path / "o.zip").write_bytes(data + b"more")
     with pytest.raises(StorageError, match="does not read back"):
-        zip_pack.verify_zip(tmp_path / "o.zip", len(MIXED), 2, RecordingProgress())
+        zip_pack.verify_zip(tmp_path / "o.zip", len(MIXED), written, 2, RecordingProgress())
+
+
+def test_what_was_compressed_wrongly_is_not_put_into_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(data: bytes, _level: int) -> bytes:
+        packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+        return packer.compress(b"x" + data[1:]) + packer.flush()
+
+    monkeypatch.setattr(compress, "_deflated", wrong)
+    folder = str(_write(tmp_path / "data", {"text.txt": b"line after line\n" * 5000}))
+    options: dict[str, Any] = {"shard_size": None, "level": None, "workers": 1, "root": None}
+    with pytest.raises(StorageError, match="does not read back"):
+        engine.pack_here(folder, str(tmp_path / "o.zip"), progress=RecordingProgress(), **options)
+    assert not (tmp_path / "o.zip").exists()
 
 
 def test_numbers_beyond_32_bits_stand_in_zip64_fields() -> None:

@@ -22,6 +22,7 @@ from colabpanel.services.staging.packing.compress import DEFAULT_LEVEL
 from colabpanel.services.staging.packing.shards import Index, Shard, spread
 from colabpanel.services.staging.packing.tar_pack import verify_tar, write_tar
 from colabpanel.services.staging.packing.zip_pack import Earlier, ZipPacking, verify_zip
+from colabpanel.services.staging.packing.zip_writer import Written
 from colabpanel.services.walk import FoundFile, files_below
 
 __all__ = ["pack_here"]
@@ -92,6 +93,7 @@ class _Packing:
     progress: Progress
     skipped: list[Skipped] = field(default_factory=list)
     reused: int = 0
+    written: list[Written] = field(default_factory=list)
 
     def takes(self, file: FoundFile) -> bool:
         """Whether a file's name would come back from the archive as it is; one that would not is noted."""
@@ -115,6 +117,7 @@ class _Packing:
             )
         shard.path.parent.mkdir(parents=True, exist_ok=True)
         beside = _beside(shard.path)
+        self.written.clear()
         try:
             with errors_about(beside.parent), beside.open("wb") as stream:
                 kept = self._fill(stream, shard)
@@ -147,7 +150,7 @@ class _Packing:
         with closing(Earlier(shard.path)) as earlier:
             self.reused += sum(map(earlier.has, shard.files)) if len(earlier) else 0
             level = DEFAULT_LEVEL if self.level is None else self.level
-            packing = ZipPacking(self.folder, level, self.workers, self.progress)
+            packing = ZipPacking(self.folder, level, self.workers, self.progress, self.written)
             yield from packing.write(stream, shard.files, earlier)
 
     def _is_tar(self, path: Path) -> bool:
@@ -157,7 +160,7 @@ class _Packing:
         if self._is_tar(beside):
             verify_tar(beside, expected, self.progress)
         else:
-            verify_zip(beside, expected, self.workers, self.progress)
+            verify_zip(beside, expected, self.written, self.workers, self.progress)
 
     def result(self, shards: list[Shard]) -> dict[str, Any]:
         """Return the outcome."""

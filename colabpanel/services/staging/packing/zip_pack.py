@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from colabpanel.errors import ColabPanelError, StorageError
 from colabpanel.progress import Progress
+from colabpanel.services.fast import fast_zlib
 from colabpanel.services.sources import LocalSource
 from colabpanel.services.staging.archive import Kind
 from colabpanel.services.staging.crew.batches import Job, cut
 from colabpanel.services.staging.crew.crew import Event, hire, work
 from colabpanel.services.staging.crew.unpacker import Task
 from colabpanel.services.staging.packing.compress import LARGE, batches, compressed, pieces
-from colabpanel.services.staging.packing.zip_writer import PackedMember, ZipWriter
+from colabpanel.services.staging.packing.zip_writer import PackedMember, Written, ZipWriter
 from colabpanel.services.staging.request import Limits
 from colabpanel.services.staging.zips.entries import ENCRYPTED, Entry, modified_at
 from colabpanel.services.staging.zips.reader import ZipReader
 from colabpanel.services.walk import FoundFile
+from colabpanel.services.zip_records import STORED
 
 __all__ = ["Earlier", "ZipPacking", "verify_zip"]
 
 _READERS = 2
+_CHUNK = 512 << 10
+_METHOD = 10  # where a member's entry says how it is packed
 _NO_LIMITS = Limits(members=100_000_000, ratio=None)
 
 
@@ -79,12 +83,14 @@ class ZipPacking:
         level: How hard to compress.
         workers: How many threads do.
         progress: Is told the bytes done, and may cancel.
+        written: What was written, to be compared with what is read back.
     """
 
     folder: Path
     level: int
     workers: int
     progress: Progress
+    written: list[Written] = field(default_factory=list)
 
     def write(
         self, stream: IO[bytes], files: Sequence[FoundFile], earlier: Earlier
@@ -105,6 +111,7 @@ class ZipPacking:
                 self.progress.advance(file.size)
                 yield file, None
         writer.close()
+        self.written.extend(writer.written)
 
     def _add(self, writer: ZipWriter, file: FoundFile, packed: PackedMember | None) -> OSError | None:
         if packed is not None:
@@ -128,23 +135,44 @@ def _told(parts: Iterable[tuple[bytes, int, int]], progress: Progress) -> Iterat
         yield data, size, crc
 
 
-def verify_zip(path: Path, expected: int, workers: int, progress: Progress) -> None:
-    """Read an archive back and check every member, as staging would.
+def verify_zip(path: Path, expected: int, written: Iterable[Written], workers: int, progress: Progress) -> None:
+    """Read an archive back: compare every byte with what was written, and unpack what was compressed, as staging would.
 
     Raises:
         StorageError: The disk did not keep what was written.
     """
     with closing(LocalSource(path)) as source:
-        reader = ZipReader(source, _NO_LIMITS)
-        wrong = sum(len(event.skips) for event in _read_back(reader, workers, progress))
-        if wrong or len(reader) != expected:
+        progress.start(source.size, "Verifying")
+        if not (_is_same(source, written, progress) and _unpacks(source, expected, workers, progress)):
             raise StorageError(
                 f"{path.name} does not read back as it was written.", hint="Check the disk, and pack again."
             )
 
 
+def _unpacks(source: LocalSource, expected: int, workers: int, progress: Progress) -> bool:
+    reader = ZipReader(source, _NO_LIMITS)
+    wrong = sum(len(event.skips) for event in _read_back(reader, workers, progress))
+    return not wrong and len(reader) == expected
+
+
+def _is_same(source: LocalSource, written: Iterable[Written], progress: Progress) -> bool:
+    start, buffer = 0, memoryview(bytearray(_CHUNK))
+    for length, expected in written:
+        end, crc = start + length, 0
+        while start < end:
+            view = buffer[: end - start]
+            if source.read_into(view, start) < len(view):
+                return False
+            crc = fast_zlib.crc32(view, crc)
+            start += len(view)
+            progress.advance(len(view))
+        if crc != expected:
+            return False
+    return start == source.size
+
+
 def _read_back(reader: ZipReader, workers: int, progress: Progress) -> Iterator[Event]:
-    progress.start(reader.size, "Verifying")
+    progress.start(reader.size, "Unpacking again")
     task = Task(str(reader.source.path), "", None, _READERS, reader.prefix)
     for event in work(cut(_jobs(reader)), hire(task, "threads", workers)):
         written = sum(job.size for job in event.batch.jobs) if event.batch and not event.batch.is_large else 0
@@ -155,4 +183,6 @@ def _read_back(reader: ZipReader, workers: int, progress: Progress) -> Iterator[
 def _jobs(reader: ZipReader) -> Iterator[tuple[Job, int, int]]:
     for member in reader.members():
         record, start, end = reader.located(member.number)
+        if record[_METHOD] == STORED:
+            continue  # its bytes were compared already
         yield Job(member.number, (member.name,), member.size, record), start, end

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
+from colabpanel.services.fast import fast_zlib
 from colabpanel.services.zip_records import MAX32, MemberRecord, entry_of, head_of, records_of, tail_of
 
-__all__ = ["PackedMember", "ZipWriter"]
+__all__ = ["PackedMember", "Written", "ZipWriter"]
 
 _WRITE_AT = 4 << 20
 
@@ -39,11 +40,21 @@ class PackedMember(NamedTuple):
         return MemberRecord(self.name, self.method, self.crc, self.size, len(self.packed), self.modified, self.mode)
 
 
+class Written(NamedTuple):
+    """Consecutive bytes that were written: how many, and their CRC-32."""
+
+    length: int
+    crc: int
+
+
 class ZipWriter:
     """Writes members one after another, then their table of contents.
 
     Args:
         stream: Opened for writing, and seekable: the header of a large member is written twice.
+
+    Attributes:
+        written: All that the stream holds then, from its beginning.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -51,6 +62,7 @@ class ZipWriter:
         self._entries: list[bytes] = []
         self._waiting: list[bytes] = []
         self._position = self._waiting_size = 0
+        self.written: list[Written] = []
 
     def add(self, member: PackedMember) -> None:
         """Write a member whose bytes are at hand."""
@@ -65,15 +77,20 @@ class ZipWriter:
             Its unpacked size, as it was read.
         """
         start, length, size, crc = self._position, 0, 0, 0
+        self._flush()
         self._write(head_of(member.record._replace(packed=MAX32)))
+        self._flush()
+        place = len(self.written) - 1
         for piece, size, crc in pieces:  # noqa: B007 - the last ones count
             self._write(piece)
             length += len(piece)
         done = member.record._replace(size=size, crc=crc, packed=length)
         self._flush()
+        head = head_of(done, is_large=True)
         self._stream.seek(start)
-        self._stream.write(head_of(done, is_large=True))
+        self._stream.write(head)
         self._stream.seek(self._position)
+        self.written[place] = Written(len(head), fast_zlib.crc32(head))
         self._entries.append(entry_of(done, start))
         return size
 
@@ -94,5 +111,7 @@ class ZipWriter:
             self._flush()
 
     def _flush(self) -> None:
-        self._stream.write(b"".join(self._waiting))
+        data = b"".join(self._waiting)
+        self._stream.write(data)
+        self.written.append(Written(len(data), fast_zlib.crc32(data)))
         self._waiting, self._waiting_size = [], 0
