@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import bisect
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
@@ -42,6 +42,7 @@ class ArrayReader:
         self._stacks: dict[int, Any] = {}
         self._begun: dict[int, _Begun] = {}
         self._coming: deque[ArrayRow] = deque()
+        self._users: Counter[int] | None = None
 
     def expect(self, rows: Iterable[int]) -> None:
         """Be told which rows of the list of arrays will be asked for, in about this order."""
@@ -61,6 +62,8 @@ class ArrayReader:
                 array = self._stack(row)[number - row.first] if row.stacked is not None else self._single(row)
             except (ValueError, TypeError, SyntaxError, OverflowError, IndexError) as error:
                 raise self._reader.damaged("its list of contents") from error
+            if row.private:
+                return array
             self._arrays[number] = array
             return array
 
@@ -86,19 +89,33 @@ class ArrayReader:
     def _single(self, row: ArrayRow) -> Any:
         import numpy as np
 
+        if row.private:
+            return self._private(row)
         dtype = dtype_of(row.dtype)
         if row.strides is None:
             whole = self._stacks.get(row.leaf)
             if whole is None or whole.dtype != dtype or whole.shape != row.shape:
                 whole = self._stacks[row.leaf] = self._memory(row.leaf, dtype, row.shape, fortran=row.fortran)
             return whole
-        if 0 in row.strides or len(row.strides) != len(row.shape):
+        if dtype.hasobject or len(row.strides) != len(row.shape):
             raise ValueError("strides")
         memory = self._stacks.get(row.leaf)
         if memory is None:
             memory = self._stacks[row.leaf] = self._shared_memory(row.leaf)
         flat = memory.reshape(-1, order="A").view(np.uint8)
         return np.ndarray(row.shape, dtype, flat.data, row.offset, row.strides)
+
+    def _private(self, row: ArrayRow) -> Any:
+        """Return an array that shares memory with nothing: the only one of its leaf once, else a copy."""
+        import numpy as np
+
+        if self._users is None:
+            self._users = Counter(one.leaf for one in self._rows)
+        found = self._single(row._replace(private=False))
+        if self._users[row.leaf] > 1:
+            return np.array(found, copy=True, order="K")
+        del self._stacks[row.leaf]  # whoever asks again gets another one
+        return found
 
     def _shared_memory(self, leaf: int) -> Any:
         """Return the array whose memory views share: the one that is all of it, or its bytes."""

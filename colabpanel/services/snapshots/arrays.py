@@ -34,6 +34,7 @@ class ArrayRow(NamedTuple):
         fortran: Whether it lies in Fortran's order.
         strides: In bytes, of a view into the leaf's memory; else None.
         offset: Where in the leaf's memory such a view begins.
+        private: Whether it shares no memory with others once it is loaded, though they share the leaf.
     """
 
     first: int
@@ -44,6 +45,7 @@ class ArrayRow(NamedTuple):
     fortran: bool = False
     strides: tuple[int, ...] | None = None
     offset: int = 0
+    private: bool = False
 
 
 def plan_arrays(
@@ -183,15 +185,8 @@ def _product(shape: tuple[int, ...]) -> int:
 
 
 def _clusters(arrays: Mapping[int, Any]) -> list[list[int]]:
-    """Return the numbers of arrays whose memory overlaps, together."""
-    owners = {id(owner) for array in arrays.values() if (owner := _owner(array)) is not array}
-    if not owners:
-        return []
-    extents = sorted(
-        (*_extent(array), number)
-        for number, array in arrays.items()
-        if array.nbytes and (array.base is not None or id(array) in owners)
-    )
+    """Return the numbers of arrays whose memory overlaps, whoever owns it, together."""
+    extents = sorted((*_extent(array), number) for number, array in arrays.items() if array.nbytes)
     clusters, end = list[list[int]](), 0
     for low, high, number in extents:
         if clusters and low < end:
@@ -215,6 +210,8 @@ def _owner(array: Any) -> Any:
 
 def _is_sparse(arrays: Mapping[int, Any], cluster: list[int]) -> bool:
     """Whether arrays lie so far apart, as two columns of many, that their memory is mostly that of others."""
+    if len({_extent(arrays[number]) for number in cluster}) == 1:
+        return False
     low, high = _range(arrays, cluster)
     held: int = sum(arrays[number].nbytes for number in cluster)
     return high - low > _SPREAD * held

@@ -47,6 +47,7 @@ class Capture:
         leaves: Leaves other than arrays.
         arrays: Arrays of NumPy by number; they find their leaves when all are known.
         stacks: Lists of arrays alike, by the number of the first; the others have the numbers that follow.
+        private: The numbers of arrays that share no memory with others once they are loaded.
         used: What is used since `begin` was called.
     """
 
@@ -54,6 +55,7 @@ class Capture:
         self.leaves: list[Leaf] = []
         self.arrays: dict[int, Any] = {}
         self.stacks: dict[int, list[Any]] = {}
+        self.private: set[int] = set()
         self.used = Used()
         self._next = 0
         self._array_numbers: dict[int, int] = {}
@@ -65,6 +67,12 @@ class Capture:
         """Begin another pickle; returns what will be told of it."""
         self.used = Used()
         return self.used
+
+    def private_array(self, array: Any) -> int:
+        """Return the number of an array that nothing else shall share its memory with when it is loaded."""
+        number = self.array(array)
+        self.private.add(number)
+        return number
 
     def array(self, array: Any) -> int:
         """Return the number of an array, of which the memory is written, not its Python object."""

@@ -11,6 +11,13 @@ __all__ = ["shape_of", "type_of"]
 def type_of(value: Any) -> str:
     """Return the type of a value with its module, but for types of Python itself."""
     kind = type(value)
+    try:
+        return _named(kind)
+    except Exception:  # noqa: BLE001 - even a class may do anything
+        return "object"
+
+
+def _named(kind: type) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
@@ -19,7 +26,7 @@ def shape_of(value: Any) -> str:
 
     Whatever the value does when it is asked, this does not fail.
     """
-    if isinstance(value, type | types.ModuleType | types.FunctionType):
+    if issubclass(type(value), type | types.ModuleType | types.FunctionType):
         return ""
     try:
         if isinstance(shape := getattr(value, "shape", None), tuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from colabpanel.errors import ColabPanelError
+from colabpanel.errors import ColabPanelError, InputError, JobCancelledError
 from colabpanel.progress import Progress
-from colabpanel.services.disks import disk_errors_in_words
+from colabpanel.services.disks import FULL, disk_errors_in_words
 from colabpanel.services.files import sweep
 from colabpanel.services.mounts import insist_on_drive
 from colabpanel.services.paths import resolve_inside
@@ -76,16 +77,29 @@ def export_snapshot(
         for name in wanted:
             try:
                 value = load(path, names=[name], root=root, progress=progress)[name]
+                files.append(_export(folder, name, value, files))
+            except JobCancelledError:
+                raise
             except ColabPanelError as error:
                 skipped.append(Skipped(name, error.message))
-                continue
-            found = _writer_of(value)
-            if found is None:
-                skipped.append(Skipped(name, f"There is no common kind of file for {type(value).__name__}."))
-                continue
-            suffix, write = found
-            files.append(_write_beside(folder / f"{_file_name(name)}{suffix}", write))
+            except OSError as error:
+                if error.errno in FULL:
+                    raise
+                skipped.append(Skipped(name, f"It cannot be written: {error}."))
+            except Exception as error:  # noqa: BLE001 - whatever a library says of one variable, the others go on
+                skipped.append(Skipped(name, f"It cannot be written: {error}."))
     return ExportedData("partial" if skipped else "ok", folder, tuple(files), tuple(skipped))
+
+
+def _export(folder: Path, name: str, value: Any, files: list[Path]) -> Path:
+    """Write one variable, under a name that none of these files has."""
+    found = _writer_of(value)
+    if found is None:
+        raise InputError(f"There is no common kind of file for {type(value).__name__}.")
+    suffix, write = found
+    stem, taken = _file_name(name), {file.name.lower() for file in files}
+    names = (f"{stem}{'' if number == 1 else f'-{number}'}{suffix}" for number in itertools.count(1))
+    return _write_beside(folder / next(one for one in names if one.lower() not in taken), write)
 
 
 def _wanted(

@@ -44,6 +44,6 @@ def dependents_of(path: Path) -> list[Path]:
             bases = read_manifest(other)[0].bases
         except (ArchiveError, OSError):
             continue
-        if (path.name, identity) in bases:
+        if identity in {known for _, known in bases}:
             found.append(other)
     return found

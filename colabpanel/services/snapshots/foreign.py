@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from colabpanel.errors import ArchiveError, InputError, TrustError
+from colabpanel.errors import ArchiveError, ColabPanelError, InputError, TrustError
 from colabpanel.progress import Progress
 from colabpanel.services.optional import optional
 from colabpanel.services.snapshots.manifest import MANIFEST, UNREADABLE
@@ -90,11 +90,21 @@ def _read(path: Path, kind: str, *, trusted: bool, in_place: bool) -> dict[str, 
             return _read_numpy(path, kind, trusted=trusted, in_place=in_place)
         if kind == "parquet":
             return {path.stem: optional("pandas", "reading Parquet").read_parquet(path)}
-        found: dict[str, Any] = optional("safetensors.numpy", "reading safetensors").load_file(path)
-    except (ValueError, EOFError, OSError) as error:
+        return _read_tensors(path)
+    except ColabPanelError:
+        raise
+    except Exception as error:
         if isinstance(error, OSError) and error.errno:
             raise
         raise ArchiveError(f"{path.name} cannot be read: {error}.", hint="Use another copy of it.") from error
+
+
+def _read_tensors(path: Path) -> dict[str, Any]:
+    """Return the arrays of a safetensors file; tensors, where it holds types that only PyTorch has."""
+    try:
+        found: dict[str, Any] = optional("safetensors.numpy", "reading safetensors").load_file(path)
+    except (TypeError, AttributeError, KeyError):
+        found = optional("safetensors.torch", "reading these safetensors").load_file(path)
     return found
 
 

@@ -18,13 +18,13 @@ from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.paths import real_root, resolve_inside
 from colabpanel.services.snapshots.folder import snapshots_in
 from colabpanel.services.snapshots.foreign import kind_of
-from colabpanel.services.snapshots.manifest import read_manifest
+from colabpanel.services.snapshots.manifest import UNREADABLE, read_manifest
 from colabpanel.services.snapshots.models import SavedVariable
 from colabpanel.services.snapshots.unpickling import unknown_names
 
 __all__ = ["contents_here", "list_here"]
 
-_LARGEST_HEADER = 100 << 20
+_LARGEST_HEADER, _LARGEST_NPY_HEADER = 100 << 20, 64 << 10
 _SCANNED = 256 << 20  # bytes of a pickle that is looked through
 
 
@@ -91,7 +91,7 @@ def _variables(path: Path, kind: str) -> list[SavedVariable]:
                 return [_array(i.filename.removesuffix(".npy"), archive.open(i), i.file_size) for i in infos]
         if kind == "safetensors":
             return _tensors(path)
-    except (ValueError, KeyError, TypeError, SyntaxError, struct.error, zipfile.BadZipFile, RecursionError) as error:
+    except (*UNREADABLE, IndexError, SyntaxError, struct.error) as error:
         raise ArchiveError(f"{path.name} is damaged.", hint="Use another copy of it.") from error
     return [SavedVariable(path.stem, "saved", "pandas.DataFrame", "", size)]
 
@@ -101,7 +101,7 @@ def _array(name: str, stream: IO[bytes], size: int) -> SavedVariable:
     with stream:
         head = stream.read(12)
         length = struct.unpack("<H", head[8:10])[0] if head[6] == 1 else struct.unpack("<I", head[8:12])[0]
-        if length > _LARGEST_HEADER:
+        if length > _LARGEST_NPY_HEADER:
             raise ValueError("header")
         rest = (head[10:] if head[6] == 1 else b"") + stream.read(length)
     fields = ast.literal_eval(rest[:length].decode("latin1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ class _Builder:
         what = entry.names[0] if len(entry.names) == 1 else f"{entry.names[0]}, which shares objects with others,"
         buffers = map(self.bytes_of, entry.buffers)
         found = unpickle(data, trusted=trusted, what=what, rebuilders=rebuilders, buffers=buffers)
-        assert isinstance(found, dict)
+        if not isinstance(found, dict) or not found.keys() >= set(entry.names):
+            raise self._reader.damaged("its list of contents")
         return found
 
     def _build(self, kind: str, *arguments: Any) -> Any:
@@ -73,6 +75,6 @@ def _insist_on(path: Path, manifest: Manifest, wanted: dict[str, str]) -> None:
     if missing:
         held = ", ".join(sorted(known)[:20]) or "nothing"
         raise InputError(f"{path.name} holds no variable called {missing[0]!r}.", hint=f"It holds: {held}.")
-    twice = [name for name in wanted.values() if list(wanted.values()).count(name) > 1]
+    twice = [name for name, times in Counter(wanted.values()).items() if times > 1]
     if twice:
         raise InputError(f"Two variables cannot both be called {twice[0]!r}.")

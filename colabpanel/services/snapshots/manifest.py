@@ -14,6 +14,7 @@ from colabpanel.services.snapshots.arrays import ArrayRow
 from colabpanel.services.snapshots.models import SavedVariable
 
 __all__ = [
+    "LARGEST",
     "MANIFEST",
     "SIGNATURE",
     "UNREADABLE",
@@ -25,8 +26,10 @@ __all__ = [
 
 _FORMAT, _VERSION = "colabpanel-snapshot", 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
-_LARGEST = 1 << 30
+LARGEST, _LONGEST_SIGNATURE = 16 << 20, 1 << 10
+
 _DAMAGED = "Use another copy of it."
+_LARGEST_NUMBER = 1 << 62
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -36,6 +39,9 @@ UNREADABLE = (
     NotImplementedError,
     RuntimeError,
     EOFError,
+    OverflowError,
+    AttributeError,
+    RecursionError,
 )
 """What ``zipfile`` and we raise for files of other kinds, and damaged ones."""
 
@@ -133,10 +139,10 @@ def _from_json(told: dict[str, Any]) -> Manifest:
         strides = None if made.strides is None else tuple(made.strides)
         return made._replace(shape=tuple(made.shape), strides=strides)
 
-    return Manifest(
+    manifest = Manifest(
         id=told["id"],
-        created=told["created"],
-        versions=told["versions"],
+        created=float(told["created"]),
+        versions={str(key): str(value) for key, value in told["versions"].items()},
         variables=tuple(map(variable, told["variables"])),
         skeletons=tuple(map(skeleton, told["skeletons"])),
         leaves=tuple(None if found is None else LeafEntry(*found) for found in told["leaves"]),
@@ -144,6 +150,39 @@ def _from_json(told: dict[str, Any]) -> Manifest:
         arrays=tuple(map(row, told["arrays"])),
         bases=tuple((name, identity) for name, identity in told["bases"]),
     )
+    _insist_on_kinds(manifest)
+    return manifest
+
+
+def _stored(archive: zipfile.ZipFile, name: str, largest: int) -> bytes:
+    """Return a member that is not compressed, so no larger than the file."""
+    info = archive.getinfo(name)
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size > largest:
+        raise zipfile.BadZipFile(name)
+    return archive.read(info)
+
+
+def _insist_on_kinds(manifest: Manifest) -> None:
+    """Refuse a list of contents whose values are not what they should be."""
+    numbers: list[object] = [manifest.array_leaves]
+    texts: list[object] = [manifest.id, *(part for pair in manifest.bases for part in pair)]
+    for skeleton in manifest.skeletons:
+        numbers += [skeleton.offset, skeleton.size, *skeleton.buffers, *skeleton.arrays]
+        texts += [skeleton.sha256, *skeleton.names]
+    for leaf in manifest.leaves:
+        if leaf is not None:
+            numbers += [leaf.offset, leaf.size, leaf.head, *([] if leaf.base is None else [leaf.base])]
+            texts += [leaf.digest, leaf.member]
+    for row in manifest.arrays:
+        numbers += [row.first, row.leaf, row.offset, *row.shape]
+        texts.append(row.dtype)
+    for variable in manifest.variables:
+        numbers.append(variable.size)
+        texts += [variable.name, variable.status, variable.type, variable.shape, variable.note, *(variable.needs or ())]
+    if not all(type(number) is int and 0 <= number < _LARGEST_NUMBER for number in numbers):
+        raise ValueError("a number")
+    if not all(type(text) is str for text in texts):
+        raise TypeError("a text")
 
 
 def read_manifest(path: Path) -> tuple[Manifest, bytes, str]:
@@ -155,9 +194,8 @@ def read_manifest(path: Path) -> tuple[Manifest, bytes, str]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            if archive.getinfo(MANIFEST).file_size > _LARGEST:
-                raise ArchiveError(f"{path.name} is damaged: its list of contents is too large.", hint=_DAMAGED)
-            data, signature = archive.read(MANIFEST), archive.read(SIGNATURE).decode("ascii", "replace")
+            data = _stored(archive, MANIFEST, LARGEST)
+            signature = _stored(archive, SIGNATURE, _LONGEST_SIGNATURE).decode("ascii", "replace")
         return _from_json(json.loads(data)), data, signature
     except UNREADABLE as error:
         raise ArchiveError(f"{path.name} is not a snapshot, or is damaged.", hint=_DAMAGED) from error

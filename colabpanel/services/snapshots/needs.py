@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from colabpanel.errors import ArchiveError
 from colabpanel.services.snapshots.pickling import Skeleton
 from colabpanel.services.snapshots.unpickling import unknown_names
 
@@ -14,4 +15,7 @@ def needs_of(skeleton: Skeleton) -> tuple[str, ...] | None:
     """Return the names that a skeleton needs and that are not known to be safe; None for one too large to look at."""
     if skeleton.size > _LARGEST:
         return None
-    return tuple(unknown_names(b"".join(skeleton.chunks)))
+    try:
+        return tuple(unknown_names(b"".join(skeleton.chunks)))
+    except ArchiveError:  # tuples nested so deeply that only a file of one's own may have them
+        return None

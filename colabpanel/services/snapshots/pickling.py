@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
+import fractions
 import io
+import pathlib
 import pickle
 import re
 import types
+import uuid
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,9 +29,14 @@ __all__ = ["NotSavedError", "Skeleton", "skeletons_of"]
 _OUT_OF_BAND = 64 << 10  # bytes from which a buffer becomes a leaf
 _LARGE_CHUNK = 512 << 10
 _COMPARED = 1_000_000  # objects of all variables up to which sharing is looked for one by one
-_WITHOUT_IDENTITY = (str, bytes, int, float, complex, tuple, frozenset, type, type(None), types.FunctionType)
+_WITHOUT_IDENTITY = (
+    *(str, bytes, int, float, complex, tuple, frozenset, range, slice, type, type(None)),
+    *(types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType),
+    *(dt.date, dt.time, dt.timedelta, dt.tzinfo, decimal.Decimal, fractions.Fraction, uuid.UUID, pathlib.PurePath),
+)
+"""What cannot be changed: nobody can tell whether two variables hold the same one."""
 _SHARED_OF: dict[str, tuple[str, ...]] = {
-    "numpy": (),
+    "numpy": ("Generator", "RandomState", "MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"),
     "pandas": ("DataFrame", "Series"),
     "torch": ("Parameter", "Tensor"),
 }
@@ -142,7 +152,10 @@ def skeletons_of(variables: Mapping[str, Any], capture: Capture) -> tuple[list[S
             continue
         left -= len(identities[name] or ())
     for group in _groups(identities):
-        together, _ = _pickle({name: variables[name] for name in group}, capture, 0)
+        try:
+            together, _ = _pickle({name: variables[name] for name in group}, capture, 0)
+        except NotSavedError:  # an object that can be pickled only once
+            continue
         for name in group:
             skeletons[name] = together
     return list({id(skeleton): skeleton for skeleton in skeletons.values()}.values()), failures
@@ -178,6 +191,10 @@ def _may_share(obj: Any) -> bool:
     The reader gives the same array to both by itself, and so what is made of arrays shares their memory.
     """
     kind = type(obj)
+    if kind.__name__ == "ndarray":
+        return bool(obj.dtype.hasobject)
+    if kind.__name__ == "cython_function_or_method":
+        return False
     library = kind.__module__.partition(".")[0]
     return kind.__name__ in _SHARED_OF.get(library, (kind.__name__,))
 
@@ -226,7 +243,7 @@ class _Together:
 def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError) or isinstance(error.__context__, RecursionError):
         return "It is nested too deeply to be saved."
-    said = _SAID.search(str(error))
+    said = _SAID.search(str(error)) if isinstance(error, TypeError) else None
     kind = (said["type"] or said["old"]) if said else ""
     if kind.startswith("_io."):
         return "It holds an open file, which cannot be saved."
@@ -234,5 +251,8 @@ def _reason(error: Exception) -> str:
         return _REASONS[kind]
     if kind:
         return f"It holds a {kind} object, which cannot be saved."
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - errors are objects, too
+        text = ""
     return f"It cannot be saved: {text}" if text else f"It cannot be saved ({type(error).__name__})."

@@ -3,72 +3,99 @@
 from __future__ import annotations
 
 import pickletools
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 from colabpanel.errors import ArchiveError
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+__all__ = ["Wanted", "scan"]
 
-__all__ = ["names_wanted"]
-
-_LENGTHS = {pickletools.TAKEN_FROM_ARGUMENT1: 1, pickletools.TAKEN_FROM_ARGUMENT4: 4}
-_LENGTHS |= {pickletools.TAKEN_FROM_ARGUMENT4U: 4, pickletools.TAKEN_FROM_ARGUMENT8U: 8}
+_LENGTHS = {
+    pickletools.TAKEN_FROM_ARGUMENT1: 1,
+    pickletools.TAKEN_FROM_ARGUMENT4: 4,
+    pickletools.TAKEN_FROM_ARGUMENT4U: 4,
+    pickletools.TAKEN_FROM_ARGUMENT8U: 8,
+}
 _TEXT = {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}
 _LINES = {"GLOBAL": 2, "INST": 2}
 _PUTS = {"PUT", "BINPUT", "LONG_BINPUT"}
 _GETS = {"GET", "BINGET", "LONG_BINGET"}
+_POPS = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "REDUCE": 2, "STACK_GLOBAL": 2, "NEWOBJ": 2, "NEWOBJ_EX": 3}
+_POPS |= {"BINPERSID": 1}
+_TO_MARK = {"TUPLE", "FROZENSET", "LIST", "DICT", "OBJ", "INST"}
+_DROPS = {"APPEND": 1, "SETITEM": 2, "BUILD": 1}
+_DROPS_TO_MARK = {"APPENDS", "SETITEMS", "ADDITEMS", "POP_MARK"}
+_FRESH = {"LIST", "DICT", "STACK_GLOBAL"}
+_SILENT = {"PROTO", "FRAME", "READONLY_BUFFER"}
+_MAKES_OBJECTS = {"NEWOBJ", "NEWOBJ_EX", "OBJ", "INST"}
 _UNKNOWN = "a name that it makes up itself"
+_DEEPEST, _HEAVIEST = 500, 100_000_000
+"""How deep tuples may be nested, and how many parts they may have in all: hashing one pays for both."""
 
-_Table = list["tuple[str, int, int] | None"]
+_TRAP = "A pickle in this file is made to fill the memory or to take for ever."
 
 
-def _table() -> _Table:
+@dataclass
+class Wanted:
+    """What a pickle asks for.
+
+    Attributes:
+        names: The ``(module, name)`` pairs that it would call.
+        builds: Whether it fills in objects after they are made.
+    """
+
+    names: set[tuple[str, str]] = field(default_factory=set)
+    builds: bool = False
+
+
+def _table() -> list[tuple[str, int, int] | None]:
     """Return for each opcode its name, the bytes of its argument, and those of the length in front of it."""
-    table: _Table = [None] * 256
+    table: list[tuple[str, int, int] | None] = [None] * 256
     for code in pickletools.opcodes:
         size = code.arg.n if code.arg else 0
-        length = _LENGTHS.get(size, 0)
-        table[ord(code.code)] = (code.name, size if size >= 0 else -1, length)
+        table[ord(code.code)] = (code.name, size if size >= 0 else -1, _LENGTHS.get(size, 0))
     return table
 
 
 _TABLE = _table()
 
 
-def names_wanted(data: Buffer) -> set[tuple[str, str]]:
-    """Return the ``(module, name)`` pairs that a pickle asks for.
+def scan(data: bytes) -> Wanted:
+    """Return what a pickle asks for.
 
     Raises:
-        ArchiveError: It is cut short, is no pickle, or would fill the memory with nothing.
+        ArchiveError: It is cut short, is no pickle, or is a trap.
     """
     try:
-        return _Scan(bytes(data) if not isinstance(data, bytes) else data).run()
-    except (IndexError, ValueError, UnicodeDecodeError):
+        return _Scan(data).run()
+    except (IndexError, ValueError, KeyError, UnicodeDecodeError):
         raise ArchiveError("A pickle in this file is damaged or cut short.", hint="Use another copy of it.") from None
 
 
 class _Scan:
+    """Follows the opcodes with a stack of what each value weighs: how deep its tuples go, and their parts in all."""
+
     def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
-        self._wanted: set[tuple[str, str]] = set()
-        self._memo: dict[int, str | None] = {}
+        self._data, self._at, self._steps = data, 0, 0
+        self._wanted = Wanted()
+        self._stack: list[tuple[int, int]] = []
+        self._marks: list[int] = []
+        self._memo: dict[int, tuple[tuple[int, int], str | None]] = {}
         self._recent: list[str | None] = [None, None]
         self._last: str | None = None
 
-    def run(self) -> set[tuple[str, str]]:
-        data, table, steps = self._data, _TABLE, 0
+    def run(self) -> Wanted:
         while True:
-            entry = table[data[self._at]]
+            entry = _TABLE[self._data[self._at]]
             if entry is None:
                 raise ValueError("no such opcode")
             name, size, length = entry
             self._at += 1
-            steps += 1
+            self._steps += 1
             argument = self._argument(name, size, length)
             if name == "STOP":
                 return self._wanted
-            self._note(name, argument, steps)
+            if name not in _SILENT:
+                self._follow(name, argument)
 
     def _argument(self, name: str, size: int, length: int) -> bytes:
         data, at = self._data, self._at
@@ -86,32 +113,61 @@ class _Scan:
         self._at = at + size
         return data[at : at + size] if size <= 1 << 12 else b""
 
-    def _note(self, name: str, argument: bytes, steps: int) -> None:
-        if name in _TEXT:
-            self._push(argument.decode("utf-8", "surrogatepass"))
-        elif name == "MEMOIZE":
-            self._memo[len(self._memo)] = self._last
-        elif name in _PUTS:
-            place = self._number(name, argument)
-            if place > steps:
-                raise ArchiveError("A pickle in this file would fill the memory.", hint="Do not use this file.")
-            self._memo[place] = self._last
+    def _follow(self, name: str, argument: bytes) -> None:
+        if name in _PUTS or name == "MEMOIZE":
+            place = len(self._memo) if name == "MEMOIZE" else self._number(name, argument)
+            if place > self._steps:
+                raise ArchiveError(_TRAP, hint="Do not use this file.")
+            self._memo[place] = self._stack[-1], self._last
         elif name in _GETS:
-            self._push(self._memo.get(self._number(name, argument)))
-        elif name in _LINES:
+            weight, text = self._memo[self._number(name, argument)]
+            self._stack.append(weight)
+            self._say(text)
+        elif name == "MARK":
+            self._marks.append(len(self._stack))
+        elif name in _DROPS_TO_MARK:
+            del self._stack[self._marks.pop() :]
+        elif name in _DROPS:
+            del self._stack[-_DROPS[name] :]
+            self._wanted.builds |= name == "BUILD"
+        elif name == "POP":
+            self._marks.pop() if self._marks and self._marks[-1] == len(self._stack) else self._stack.pop()
+        elif name == "DUP":
+            self._stack.append(self._stack[-1])
+        else:
+            self._push(name, argument)
+
+    def _push(self, name: str, argument: bytes) -> None:
+        """Put the value that an opcode makes on the stack, in place of those that it is made of."""
+        start = self._marks.pop() if name in _TO_MARK else len(self._stack) - _POPS.get(name, 0)
+        parts = self._stack[start:]
+        del self._stack[start:]
+        depth, weight = 0, 1
+        if parts and name not in _FRESH:
+            depth, weight = 1 + max(part[0] for part in parts), 1 + sum(part[1] for part in parts)
+        if depth > _DEEPEST or weight > _HEAVIEST:
+            raise ArchiveError(_TRAP, hint="Do not use this file.")
+        self._stack.append((depth, weight))
+        self._note(name, argument)
+
+    def _note(self, name: str, argument: bytes) -> None:
+        """Keep the names that are asked for; those on the stack are the two texts before."""
+        if name in _TEXT:
+            self._say(argument.decode("utf-8", "surrogatepass"))
+            return
+        if name in _LINES:
             module, found = argument.decode("utf-8").split("\n")[:2]
-            self._wanted.add((module, found))
-            self._last = None
+            self._wanted.names.add((module, found))
         elif name == "STACK_GLOBAL":
             module_name, found_name = self._recent
-            self._wanted.add((module_name or "?", found_name or _UNKNOWN))
-            self._last = None
+            self._wanted.names.add((module_name or "?", found_name or _UNKNOWN))
         elif name.startswith("EXT"):
-            self._wanted.add(("copyreg", "an extension"))
-        elif name not in {"PROTO", "FRAME"}:
-            self._last = None
+            self._wanted.names.add(("copyreg", "an extension"))
+        if name in _MAKES_OBJECTS:
+            self._wanted.names.add(("an object", "of a class of its own"))
+        self._last = None
 
-    def _push(self, text: str | None) -> None:
+    def _say(self, text: str | None) -> None:
         self._recent = [self._recent[1], text]
         self._last = text
 

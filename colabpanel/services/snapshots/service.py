@@ -49,7 +49,7 @@ class DumpDraft:
     def __init__(self, variables: Mapping[str, Any]) -> None:
         insist_on_memory(variables)
         capture = Capture()
-        modules = {name: value for name, value in variables.items() if isinstance(value, types.ModuleType)}
+        modules = {name: value for name, value in variables.items() if issubclass(type(value), types.ModuleType)}
         others = {name: value for name, value in variables.items() if name not in modules}
         skeletons, failures = skeletons_of(others, capture)
         self.draft: Draft = draft_of(skeletons, capture)
@@ -90,11 +90,18 @@ def draft(variables: Mapping[str, Any] | None = None, *, names: Iterable[str] | 
         if missing:
             raise InputError(f"There is no variable called {missing[0]!r}.", hint="Run the cell that makes it first.")
         chosen = {name: chosen[name] for name in names}
-    if not all(isinstance(name, str) for name in chosen):
+    if not all(isinstance(name, str) and _is_text(name) for name in chosen):
         raise InputError("Variables have names.", hint='Write dump(path, {"name": value}).')
     if not chosen:
         raise InputError("There is nothing to save.", hint="Make a variable, or name some.")
     return DumpDraft(chosen)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:  # halves of a letter, which files do not keep apart
+        return False
 
 
 def dump(
@@ -177,7 +184,8 @@ def _base(path: Path) -> BaseLeaves:
 
 
 def _import_of(name: str, module: types.ModuleType) -> str:
-    return f"import {module.__name__}" + ("" if module.__name__ == name else f" as {name}")
+    known = str(getattr(module, "__name__", name))
+    return f"import {known}" + ("" if known == name else f" as {name}")
 
 
 def load(

@@ -55,7 +55,7 @@ class _Sizer:
             found = self._of_library(value)
             return found if found is not None else self._of_python(value, depth)
         except Exception:  # noqa: BLE001 - objects may do anything when they are asked
-            return Size(sys.getsizeof(value, 64), 64, at_least=True)
+            return Size(64, 64, at_least=True)
 
     def _of_library(self, value: Any) -> Size | None:
         """Return the size of what a library keeps in memory of its own, or None."""

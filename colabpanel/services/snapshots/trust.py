@@ -25,7 +25,9 @@ def signature_of(data: bytes) -> str:
 def is_signed_by_us(data: bytes, signature: str) -> bool:
     """Whether the signature of some bytes was made with the key of this user."""
     key = _key()
-    return key is not None and hmac.compare_digest(hmac.new(key, data, hashlib.sha256).hexdigest(), signature)
+    return key is not None and hmac.compare_digest(
+        hmac.new(key, data, hashlib.sha256).hexdigest().encode(), signature.encode()
+    )
 
 
 def _path() -> Path:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import collections
 import io
 import pickle
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from colabpanel.errors import ArchiveError, ColabPanelError, TrustError
 from colabpanel.services.snapshots import rebuild
 from colabpanel.services.snapshots.allowed import hidden, is_allowed, resolve, today
+from colabpanel.services.snapshots.guarded import fill_array, fill_dtype, fill_ordered
 from colabpanel.services.snapshots.quiet import collector_paused
-from colabpanel.services.snapshots.scan import names_wanted
+from colabpanel.services.snapshots.scan import Wanted, scan
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -28,35 +30,86 @@ _NEEDS_TRUST = (
 _SHOWN = 10
 
 
-class _Unpickler(pickle.Unpickler):
-    """Answers rebuilders by itself, and finds other names only if they are trusted or on the list."""
+class _Trusting(pickle.Unpickler):
+    """Finds every name."""
 
-    def __init__(self, data: Buffer, rebuilders: Rebuilders, buffers: Iterable[Buffer], *, trusted: bool) -> None:
+    def __init__(self, data: Buffer, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> None:
         super().__init__(io.BytesIO(data), buffers=buffers)
-        self._rebuilders, self._trusted = rebuilders, trusted
+        self._rebuilders = rebuilders
 
     def find_class(self, module: str, name: str, /) -> Any:
         if module == rebuild.__name__ and name in self._rebuilders:
-            return hidden(self._rebuilders[name])
-        if is_allowed(module, name) and not self._trusted:
-            return resolve(module, name)
-        if not self._trusted:
-            raise TrustError(f"Loading this would run {module}.{name}.")
+            return self._rebuilders[name]
         return super().find_class(today(module), name)
 
 
-def unknown_names(data: Buffer) -> list[str]:
+def _found(rebuilders: Rebuilders, module: str, name: str) -> Any:
+    """Answer rebuilders, and names that are on the list."""
+    if module == rebuild.__name__ and name in rebuilders:
+        return hidden(rebuilders[name])
+    if is_allowed(module, name):
+        return resolve(module, name)
+    raise TrustError(f"Loading this would run {module}.{name}.")
+
+
+class _Careful(pickle.Unpickler):
+    """Finds only what is on the list."""
+
+    def __init__(self, data: Buffer, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> None:
+        super().__init__(io.BytesIO(data), buffers=buffers)
+        self._rebuilders = rebuilders
+
+    def find_class(self, module: str, name: str, /) -> Any:
+        return _found(self._rebuilders, module, name)
+
+
+class _Slow(pickle._Unpickler):  # noqa: SLF001 - the one in Python, whose steps can be changed
+    """As `_Careful`, and fills in nothing but arrays and types of NumPy, of which it believes nothing."""
+
+    stack: list[Any]
+    memo: dict[int, Any]
+
+    def __init__(self, data: Buffer, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> None:
+        super().__init__(io.BytesIO(data), buffers=buffers)
+        self._rebuilders = rebuilders
+
+    def find_class(self, module: str, name: str, /) -> Any:
+        return _found(self._rebuilders, module, name)
+
+    def _fill(self) -> None:
+        state, target = self.stack.pop(), self.stack[-1]
+        if type(target) is collections.OrderedDict:
+            fill_ordered(target, state)
+            return
+        import numpy as np
+
+        if type(target) is np.ndarray:
+            fill_array(target, state)
+        elif isinstance(target, np.dtype):
+            made = fill_dtype(target, state)
+            self.stack[-1] = made
+            self.memo.update({key: made for key, value in self.memo.items() if value is target})
+        else:
+            raise TrustError(f"Loading this would set attributes of {type(target).__name__}.")
+
+    dispatch: ClassVar[dict[int, Any]] = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: _fill}  # noqa: SLF001 - as above
+
+
+def unknown_names(data: bytes) -> list[str]:
     """Return what a pickle wants to call that is not known to be safe, without running any of it.
 
     Raises:
         ArchiveError: It is damaged, or a trap.
     """
-    wanted = names_wanted(data)
-    return sorted(f"{m}.{n}" for m, n in wanted if not is_allowed(m, n) and m != rebuild.__name__)
+    return _unknown(scan(data))
+
+
+def _unknown(wanted: Wanted) -> list[str]:
+    return sorted(f"{m}.{n}" for m, n in wanted.names if not is_allowed(m, n) and m != rebuild.__name__)
 
 
 def unpickle(
-    data: Buffer, *, trusted: bool, what: str, rebuilders: Rebuilders | None = None, buffers: Iterable[Buffer] = ()
+    data: bytes, *, trusted: bool, what: str, rebuilders: Rebuilders | None = None, buffers: Iterable[Buffer] = ()
 ) -> Any:
     """Return the object that a pickle holds.
 
@@ -71,22 +124,27 @@ def unpickle(
         TrustError: It wants to call what is not known to be safe; nothing was run.
         ArchiveError: It is damaged.
     """
+    kind: Callable[..., Any] = _Trusting
     if not trusted:
-        unknown = unknown_names(data)
+        wanted = scan(data)
+        unknown = _unknown(wanted)
         if unknown:
             names = ", ".join(unknown[:_SHOWN]) + (f" and {len(unknown) - _SHOWN} more" if unknown[_SHOWN:] else "")
             raise TrustError(f"{what} holds code, and is not signed by you.", hint=_NEEDS_TRUST.format(names=names))
+        kind = _Slow if wanted.builds else _Careful
     try:
         with collector_paused():
-            return _Unpickler(data, rebuilders or {}, buffers, trusted=trusted).load()
-    except (ColabPanelError, MemoryError):
+            return kind(data, rebuilders or {}, buffers).load()
+    except ColabPanelError:
         raise
     except (ImportError, AttributeError) as error:
         raise ArchiveError(
             f"{what} needs something that is not here: {error}.",
             hint="Install the library, or define what is missing, then load it again.",
         ) from error
-    except Exception as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | SystemExit) or (trusted and isinstance(error, MemoryError)):
+            raise
         raise ArchiveError(
             f"{what} cannot be read: {type(error).__name__}: {error}.", hint="Use another copy of it."
         ) from error

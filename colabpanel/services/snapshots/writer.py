@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from colabpanel.errors import SpaceError
+from colabpanel.errors import InputError, SpaceError
 from colabpanel.progress import Progress
 from colabpanel.services.files import existing_parent, free_bytes, sweep, sync_folder
 from colabpanel.services.mounts import is_remote
@@ -23,7 +23,7 @@ from colabpanel.services.snapshots.arrays import ArrayRow, plan_arrays
 from colabpanel.services.snapshots.capture import Capture, Leaf
 from colabpanel.services.snapshots.container import ContainerWriter
 from colabpanel.services.snapshots.lanes import Lanes
-from colabpanel.services.snapshots.manifest import MANIFEST, SIGNATURE, LeafEntry, Manifest, SkeletonEntry
+from colabpanel.services.snapshots.manifest import LARGEST, MANIFEST, SIGNATURE, LeafEntry, Manifest, SkeletonEntry
 from colabpanel.services.snapshots.models import SavedVariable
 from colabpanel.services.snapshots.pickling import Skeleton
 from colabpanel.services.snapshots.reader import SnapshotReader
@@ -46,12 +46,14 @@ class Draft(NamedTuple):
         leaves: By number; None for one that nothing uses.
         array_leaves: The number of the first leaf that holds arrays.
         arrays: Where arrays are.
+        firsts: The number of the first array of each row.
     """
 
     skeletons: list[Skeleton]
     leaves: list[Leaf | None]
     array_leaves: int
     arrays: list[ArrayRow]
+    firsts: list[int]
 
     @property
     def size(self) -> int:
@@ -64,7 +66,7 @@ class Draft(NamedTuple):
 
     def rows_of(self, skeleton: Skeleton) -> list[int]:
         """Return which of ``arrays`` a skeleton needs, in order."""
-        firsts = [row.first for row in self.arrays]
+        firsts = self.firsts
         numbers = skeleton.used.arrays | skeleton.used.stacks
         return sorted({bisect.bisect_right(firsts, number) - 1 for number in numbers})
 
@@ -78,7 +80,8 @@ def draft_of(skeletons: list[Skeleton], capture: Capture) -> Draft:
         {number: capture.arrays[number] for number in arrays}, {number: capture.stacks[number] for number in stacks}
     )
     others = [leaf if number in leaves else None for number, leaf in enumerate(capture.leaves)]
-    return Draft(skeletons, [*others, *array_leaves], len(others), rows)
+    rows = [row._replace(private=row.stacked is None and row.first in capture.private) for row in rows]
+    return Draft(skeletons, [*others, *array_leaves], len(others), rows, [row.first for row in rows])
 
 
 def write_snapshot(
@@ -108,6 +111,11 @@ def write_snapshot(
 def seal(writer: ContainerWriter, manifest: Manifest, *, signed: bool) -> int:
     """Write what is where, with the signature of this user or none; returns the size of the file."""
     data = manifest.to_json()
+    if len(data) > LARGEST:
+        raise InputError(
+            "There are too many arrays and images in these variables for one snapshot.",
+            hint="Save fewer variables at a time, or put small arrays into one large array.",
+        )
     writer.add(MANIFEST, [data])
     writer.add(SIGNATURE, [signature_of(data).encode() if signed else b"none"])
     return writer.close()

@@ -48,7 +48,7 @@ def test_a_base_that_is_missing_or_another_is_named(folder: Path, tmp_path: Path
     with pytest.raises(ArchiveError, match="is not the snapshot that"):
         load(folder / C)
     with pytest.raises(PathError, match="does not exist"):
-        dump(folder / "f.snapshot.zip", {"n": 1}, base=folder / "never")
+        dump(folder / "f.snapshot.zip", {"n": 1}, base=folder / "never.snapshot.zip")
     with pytest.raises(InputError, match="is not in"):
         dump(folder / "sub" / "f.snapshot.zip", {"n": 1}, base=folder / B)
 

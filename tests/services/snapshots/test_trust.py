@@ -18,14 +18,16 @@ import numpy as np
 import pytest
 
 from colabpanel.errors import ArchiveError, ColabPanelError, TrustError
-from colabpanel.services.snapshots import trust
+from colabpanel.services.snapshots import rebuild, trust
 from colabpanel.services.snapshots.catalog import contents
+from colabpanel.services.snapshots.codecs import builder_of
 from colabpanel.services.snapshots.manifest import read_manifest
-from colabpanel.services.snapshots.scan import names_wanted
+from colabpanel.services.snapshots.scan import scan
 from colabpanel.services.snapshots.service import dump, load
 from colabpanel.services.snapshots.unpickling import unknown_names, unpickle
 
 RAN = "colabpanel_test_ran"
+_reconstruct: Any = np.zeros(1).__reduce__()[0]
 
 
 class Evil:
@@ -50,6 +52,8 @@ def _global(module: str, name: str) -> bytes:
     return b"".join(b"\x8c" + bytes([len(text)]) + text.encode() for text in (module, name)) + b"\x93"
 
 
+_LIST, _RANGE = _global("builtins", "list"), _global("builtins", "range")
+_DECIMAL = _global("decimal", "Decimal")
 HOSTILE = {
     "reduce": pickle.dumps(Evil()),
     "protocol 0": pickle.dumps(Evil(), 0),
@@ -66,7 +70,15 @@ HOSTILE = {
     "persistent": b"\x80\x04Ppid\n.",
     "extension": b"\x80\x02\x82\x01.",
     "attributes of a class": b"\x80\x04" + _global("pathlib", "PurePosixPath") + b"N}\x8c\x03abc\x8c\x01xs\x86b.",
-    "long range": b"\x80\x04" + _global("builtins", "range") + b"\x8a\x05\x00\x00\x00\x00\x10\x85R.",
+    "a list of a range": b"\x80\x04" + _LIST + _RANGE + b"K\x05\x85R\x85R.",
+    "a set of a range": b"\x80\x04" + _global("builtins", "set") + _RANGE + b"K\x05\x85R\x85R.",
+    "a huge number": b"\x80\x04" + _global("builtins", "int") + _DECIMAL + b"\x8c\x031e9\x85R\x85R.",
+    "nested tuples": b"\x80\x05})" + b"\x85" * 100_000 + b"K\x01s.",
+    "doubled tuples": b"\x80\x05})" + b"".join(b"\x94h" + bytes([n]) + b"\x86" for n in range(60)) + b"K\x01s.",
+    "an array over memory": b"\x80\x04" + _global("numpy", "ndarray") + b"K\x01\x85\x8c\x01OC\x08AAAAAAAA\x87R.",
+    "a forged type": b"\x80\x04" + _global("numpy", "dtype") + b"\x8c\x01Tq\x00\x85R.",
+    "a class made": b"\x80\x04" + _global("datetime", "date") + b")\x81.",
+    "attributes of a singleton": b"\x80\x04" + _global("pandas", "NA") + b"}\x8c\x01aK\x01sb.",
     "endless fraction": b"\x80\x04" + _global("fractions", "Fraction") + b"\x8c\x0b1e999999999\x85R.",
     "memo bomb": b"\x80\x02}r\xff\xff\xff\x7f.",
     "length bomb": b"\x80\x04\x8e" + struct.pack("<Q", 1 << 60) + b"abc.",
@@ -85,6 +97,88 @@ def test_hostile_pickles_run_nothing(name: str, tmp_path: Path) -> None:
     if HOSTILE[name][:1] == b"\x80":
         with pytest.raises(ColabPanelError):
             load(_write(tmp_path / "a.pkl", HOSTILE[name]))
+
+
+class Step:
+    """A call with what BUILD is given afterwards, as a hostile pickle has it."""
+
+    def __init__(self, function: Any, arguments: tuple[Any, ...], state: Any = None) -> None:
+        self.told = (function, arguments) if state is None else (function, arguments, state)
+
+    def __reduce__(self) -> Any:
+        return self.told
+
+
+def _object_type() -> Step:
+    return Step(np.dtype, ("O", False, True), (3, "|", None, None, None, -1, -1, 63))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Step(np.dtype, ("V8", False, True), (3, "|", None, ("f0",), {"f0": (_object_type(), 0)}, 8, 1, 0)),
+        Step(np.dtype, ("V8", False, True), (3, "|", None, ("f0",), {"f0": (np.dtype("i8"), 4096)}, 8, 1, 0)),
+        Step(_reconstruct, (np.ndarray, (0,), b"b"), (1, (1 << 40,), np.dtype("i8"), False, b"12345678")),
+        Step(_reconstruct, (np.ndarray, (0,), b"b"), (1, (1,), _object_type(), False, b"12345678")),
+    ],
+    ids=range(4),
+)
+def test_forged_states_of_numpy_are_refused(value: Any) -> None:
+    with pytest.raises(ColabPanelError):
+        unpickle(pickle.dumps(value, 4), trusted=False, what="This")
+
+
+def _built(*arguments: Any) -> Step:
+    return Step(rebuild.build, arguments)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        _built("this.that"),
+        _built("numpy.bits", "PCG64", {"state": {}}, ((1,), (), 10**8, 0)),
+        _built("numpy.bits", "MT19937", {"state": {"pos": 10**8}}, None),
+        _built("numpy.random_state", {"state": {"pos": -5}}),
+        _built("scipy.sparse", "csr_matrix", "csr", (2, 2), (np.ones(2), np.array([0, 2**30]), np.array([0, 1, 2]))),
+        _built("scipy.sparse", "csc_matrix", "csc", None, [1]),
+        _built("pandas.times", np.zeros(2, "M8[s]"), "dateutil//etc/passwd"),
+        _built("torch.tensor", np.zeros(0, np.uint8), "float32", (1000,), (1,), False),
+        _built("torch.tensor", np.zeros(8, np.uint8), "float32", (1000,), (1,), False),
+        _built("torch.tensor", np.zeros(8, np.uint8), "quint8", (8,), (1,), False),
+        _built("torch.tensor", np.zeros(8, np.uint8), "load", (8,), (1,), False),
+    ],
+    ids=range(11),
+)
+def test_hostile_arguments_of_codecs_are_refused(value: Any) -> None:
+    for library in ("scipy", "pandas", "torch"):
+        pytest.importorskip(library)
+    rebuilders = {"build": lambda kind, *arguments: builder_of(kind)(None, *arguments)}
+    with pytest.raises(ColabPanelError):
+        unpickle(pickle.dumps(value, 4), trusted=False, what="This", rebuilders=rebuilders)
+
+
+def test_an_image_that_claims_more_than_there_is(tmp_path: Path) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+
+    class Leaves:
+        def bytes_of(self, _: int) -> bytes:
+            return b"x"
+
+    with pytest.raises(ValueError, match="size"):
+        builder_of("PIL.pixels")(Leaves(), 0, ("RGB", (12_000, 12_000), None), {})
+    assert pillow
+
+
+def test_modules_are_not_imported_for_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "evil_module.py").write_text(f"import builtins\nbuiltins.{RAN} = True\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ColabPanelError, match="not known here"):
+        unpickle(
+            pickle.dumps(_built("evil_module.thing"), 4),
+            trusted=False,
+            what="This",
+            rebuilders={"build": lambda kind, *_: builder_of(kind)},
+        )
 
 
 def test_what_wants_to_run_is_named(tmp_path: Path) -> None:
@@ -201,7 +295,8 @@ def test_hashes_are_looked_at_before_the_first_opcode(tmp_path: Path, monkeypatc
         {"shape": [-1, 5]},
         {"dtype": "'O'"},
         {"dtype": "__import__('os')"},
-        {"strides": [0], "shape": [1 << 40]},
+        {"strides": [8], "shape": [2], "dtype": "'O'"},
+        {"strides": [8], "shape": [2], "dtype": "[('a', 'O')]"},
         {"strides": [8], "offset": 1 << 40},
         {"leaf": 99},
         {"first": -3},
@@ -236,7 +331,7 @@ def test_files_of_arrays_with_objects_ask_for_trust(tmp_path: Path) -> None:
 
 def test_the_scan_agrees_with_pickletools() -> None:
     for data in (pickle.dumps({"a": np.arange(3), "b": len}, protocol) for protocol in range(6)):
-        wanted = names_wanted(data)
+        wanted = scan(data).names
         for opcode, argument, _ in pickletools.genops(data):
             if opcode.name == "GLOBAL":
                 assert tuple(str(argument).split(" ")) in wanted

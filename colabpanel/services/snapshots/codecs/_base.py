@@ -12,7 +12,7 @@ from colabpanel.services.snapshots.rebuild import build
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Builder", "Codec", "LeafReader", "Reduce", "built"]
+__all__ = ["Builder", "Built", "Codec", "LeafReader", "Reduce", "built"]
 
 Reduce = Callable[[Any, Capture], Any]
 """Takes an object apart: returns `built`, or ``NotImplemented`` to leave it to pickle."""
@@ -51,6 +51,16 @@ class Codec:
     library: str
     reducer: Callable[[type], Reduce | None]
     builders: Mapping[str, Builder]
+
+
+class Built:
+    """Stands for something that is built again, while it is pickled as a part of something else."""
+
+    def __init__(self, kind: str, *arguments: Any) -> None:
+        self._kind, self._arguments = kind, arguments
+
+    def __reduce__(self) -> Any:
+        return built(self._kind, *self._arguments)
 
 
 def built(kind: str, *arguments: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -74,7 +74,8 @@ def builder_of(kind: str) -> Builder:
     library, _, name = kind.partition(".")
     try:
         codec = _codec(library)
-        import_module(library)
+        if codec is not None:
+            import_module(library)
     except ImportError:
         raise MissingLibraryError(
             f"This file holds objects of {library}, which is not installed.",

@@ -6,21 +6,11 @@ import sys
 from typing import Any
 
 from colabpanel.services.snapshots.capture import Capture
-from colabpanel.services.snapshots.codecs._base import built
+from colabpanel.services.snapshots.codecs._base import Built
 
 __all__ = ["lift"]
 
 _MANY = 16
-
-
-class _Rows:
-    """Stands for such a list while it is pickled."""
-
-    def __init__(self, first: int, count: int) -> None:
-        self._first, self._count = first, count
-
-    def __reduce__(self) -> Any:
-        return built("numpy.rows", self._first, self._count)
 
 
 def lift(value: Any, capture: Capture) -> Any:
@@ -38,7 +28,7 @@ def lift(value: Any, capture: Capture) -> Any:
     if len(set(map(id, value))) < len(value):
         return value
     number = capture.stack(value)
-    return value if number is None else _Rows(number, len(value))
+    return value if number is None else Built("numpy.rows", number, len(value))
 
 
 def _is_alike(array: Any, dtype: Any, shape: tuple[int, ...]) -> bool:

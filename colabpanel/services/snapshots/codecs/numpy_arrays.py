@@ -84,6 +84,10 @@ def _build_string_array(reader: LeafReader, strings: Any, shape: tuple[int, ...]
     return build_strings(reader, *strings).reshape(shape)
 
 
+def _build_array(reader: LeafReader, number: int) -> Any:
+    return reader.array(number)
+
+
 def _build_rows(reader: LeafReader, first: int, count: int) -> list[Any]:
     return reader.rows(first, count)
 
@@ -92,6 +96,7 @@ CODEC = Codec(
     "numpy",
     _reducer,
     {
+        "array": _build_array,
         "rows": _build_rows,
         "view": _build_view,
         "masked": _build_masked,

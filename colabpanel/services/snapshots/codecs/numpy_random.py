@@ -12,6 +12,8 @@ from colabpanel.services.snapshots.codecs._base import Builder, LeafReader, Redu
 __all__ = ["BUILDERS", "REDUCERS"]
 
 _KINDS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
+_LARGEST_POOL = 64
+_WORDS = 624
 _SEED_FIELDS = ("entropy", "spawn_key", "pool_size", "n_children_spawned")
 
 
@@ -25,9 +27,21 @@ def _build_bits(_reader: LeafReader, name: str, state: dict[str, Any], seed: tup
     if name not in _KINDS:
         raise ValueError(name)
     fields = None if seed is None else dict(zip(_SEED_FIELDS, seed, strict=True))
+    if fields is not None and not 4 <= fields["pool_size"] <= _LARGEST_POOL:  # noqa: PLR2004 - as NumPy has it
+        raise ValueError("pool_size")
+    _insist_on_places(state)
     bits = getattr(np.random, name)(0 if fields is None else np.random.SeedSequence(**fields))
     bits.state = state
     return bits
+
+
+def _insist_on_places(state: dict[str, Any]) -> None:
+    """Refuse a state that would let NumPy read beyond the numbers it holds."""
+    inner = state["state"]
+    if not 0 <= int(inner.get("pos", 0)) <= _WORDS or not 0 <= int(state.get("buffer_pos", 0)) <= 4:  # noqa: PLR2004 - as NumPy has it
+        raise ValueError("state")
+    if "key" in inner and state.get("bit_generator") == "MT19937" and len(inner["key"]) != _WORDS:
+        raise ValueError("state")
 
 
 def _take_generator(generator: Any, _capture: Capture) -> Any:
@@ -43,6 +57,7 @@ def _take_state(random: Any, _capture: Capture) -> Any:
 
 
 def _build_state(_reader: LeafReader, state: dict[str, Any]) -> Any:
+    _insist_on_places(state)
     random = np.random.RandomState(0)
     random.set_state(state)
     return random

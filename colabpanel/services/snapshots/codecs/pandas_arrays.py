@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from colabpanel.services.snapshots.capture import Capture
 from colabpanel.services.snapshots.codecs._base import Builder, LeafReader, Reduce, built
 
 __all__ = ["BUILDERS", "reducer_of_array"]
+
+_ZONE = re.compile(r"(?!dateutil)[A-Za-z][\w+\-]*(/[\w+\-]+)*")
+"""A name of a time zone; pandas would open a file for others."""
 
 
 def _take_categorical(array: pd.Categorical, _capture: Capture) -> Any:
@@ -30,6 +34,8 @@ def _take_times(array: Any, _capture: Capture) -> Any:
 
 
 def _build_times(_reader: LeafReader, moments: Any, zone: Any) -> Any:
+    if isinstance(zone, str) and not _ZONE.fullmatch(zone):
+        raise ValueError(zone)
     index = pd.Index(moments)
     return (index if zone is None else index.tz_localize("UTC").tz_convert(zone)).array
 

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 
 from colabpanel.services.snapshots.capture import Capture
-from colabpanel.services.snapshots.codecs._base import Codec, LeafReader, Reduce, built
+from colabpanel.services.snapshots.codecs._base import Built, Codec, LeafReader, Reduce, built
 from colabpanel.services.snapshots.codecs.pandas_arrays import BUILDERS, reducer_of_array
 
 __all__ = ["CODEC"]
+
+_COPIES_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3  # noqa: PLR2004 - what one object does, no other sees
 
 Blocks = list[tuple[list[int], Any]]
 """Columns by their places: a two-dimensional array with a row for each, or the values of one."""
@@ -20,15 +22,15 @@ Marks = tuple[dict[Any, Any], bool]
 """``attrs``, and whether labels may occur twice."""
 
 
-def _take_frame(frame: pd.DataFrame, _capture: Capture) -> Any:
-    return built("pandas.frame", frame.index, frame.columns, _blocks(frame), _marks(frame))
+def _take_frame(frame: pd.DataFrame, capture: Capture) -> Any:
+    return built("pandas.frame", frame.index, frame.columns, _blocks(frame, capture), _marks(frame))
 
 
 def _marks(labelled: Any) -> Marks:
     return dict(labelled.attrs), labelled.flags.allows_duplicate_labels
 
 
-def _blocks(frame: pd.DataFrame) -> Blocks:
+def _blocks(frame: pd.DataFrame, capture: Capture) -> Blocks:
     found: Blocks = []
     blocks = getattr(getattr(frame, "_mgr", None), "blocks", None)
     if blocks is None:
@@ -36,10 +38,17 @@ def _blocks(frame: pd.DataFrame) -> Blocks:
     for block in blocks:
         places = [int(place) for place in block.mgr_locs.as_array]
         if _is_numeric(block.dtype):
-            found.append((places, np.asarray(block.values)))
+            found.append((places, _own(np.asarray(block.values), capture)))
         else:
             found += [([place], _values(frame.iloc[:, place])) for place in places]
     return found
+
+
+def _own(values: Any, capture: Capture) -> Any:
+    """Let no other object share the memory of these values when they are loaded: since pandas 3 none may notice."""
+    if not _COPIES_ON_WRITE or not isinstance(values, np.ndarray) or values.dtype.hasobject:
+        return values
+    return Built("numpy.array", capture.private_array(values))
 
 
 def _is_numeric(dtype: Any) -> bool:
@@ -80,8 +89,8 @@ def _marked(made: Any, marks: Marks) -> Any:
     return made
 
 
-def _take_series(series: pd.Series[Any], _capture: Capture) -> Any:
-    return built("pandas.series", series.index, _values(series), series.name, _marks(series))
+def _take_series(series: pd.Series[Any], capture: Capture) -> Any:
+    return built("pandas.series", series.index, _own(_values(series), capture), series.name, _marks(series))
 
 
 def _build_series(_reader: LeafReader, index: Any, values: Any, name: Any, marks: Marks) -> Any:
@@ -109,8 +118,20 @@ def _build_levels(_reader: LeafReader, levels: list[Any], codes: list[Any], name
     return pd.MultiIndex(levels=levels, codes=codes, names=names)
 
 
-def _take_index(index: pd.Index[Any], _capture: Capture) -> Any:
-    return built("pandas.index", _values(index), index.name, getattr(index, "freqstr", None))
+def _take_index(index: pd.Index[Any], capture: Capture) -> Any:
+    frequency = getattr(index, "freqstr", None)
+    if frequency is not None and not _is_the_same(frequency, index.freq):
+        capture.note("The frequency of its time index is not kept.")
+        frequency = None
+    return built("pandas.index", _values(index), index.name, frequency)
+
+
+def _is_the_same(text: str, frequency: Any) -> bool:
+    """Whether the text of a frequency says all of it; that of some offsets with options does not."""
+    try:
+        return bool(pd.tseries.frequencies.to_offset(text) == frequency)
+    except ValueError:
+        return False
 
 
 def _build_index(_reader: LeafReader, values: Any, name: Any, frequency: str | None) -> Any:

@@ -15,6 +15,8 @@ __all__ = ["CODEC"]
 
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
 _LARGEST = 1 << 30
+_WIDTHS = {"I": 4, "F": 4, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2, "RGBX": 4, "LAB": 3}
+_WITH_PALETTE = {"P", "PA"}
 
 
 def _take(image: Any, capture: Capture) -> Any:
@@ -24,7 +26,8 @@ def _take(image: Any, capture: Capture) -> Any:
         return built("PIL.original", leaf, image.format)
     image.load()
     pixels = capture.leaf(image, lambda: _pixels(image))
-    palette = None if image.palette is None else (image.palette.mode, bytes(image.palette.palette))
+    has_palette = image.mode in _WITH_PALETTE and image.palette is not None
+    palette = (image.palette.mode, bytes(image.palette.palette)) if has_palette else None
     return built("PIL.pixels", pixels, (image.mode, image.size, palette), _plain_info(image))
 
 
@@ -40,11 +43,10 @@ def _original(image: Any) -> bytes | None:
     data = _file_of(image)
     if data is None:
         return None
-    if untouched:
-        return data
     try:
         with Image.open(io.BytesIO(data), formats=[image.format]) as again:
-            same = (again.mode, again.size) == (image.mode, image.size) and again.tobytes() == image.tobytes()
+            same = (again.mode, again.size, again.info) == (image.mode, image.size, image.info)
+            same = same and (untouched or again.tobytes() == image.tobytes())
     except Exception:  # noqa: BLE001 - then it is another file now
         return None
     return data if same else None
@@ -70,6 +72,14 @@ def _pixels(image: Any) -> Leaf:
     return Leaf(".bin", lambda: [image.tobytes()], len(image.getbands()) * image.size[0] * image.size[1], exact=False)
 
 
+def _bytes_of(mode: str, size: tuple[int, int]) -> int:
+    """Return how many bytes the pixels of an image take, as `Image.tobytes` gives them."""
+    width, height = size
+    if mode == "1":
+        return (width + 7) // 8 * height
+    return width * height * (_WIDTHS.get(mode) or Image.getmodebands(mode))
+
+
 def _plain_info(image: Any) -> dict[str, Any]:
     """Return what is plain of the notes an image carries."""
     plain = (str, bytes, int, float, bool, tuple)
@@ -82,7 +92,10 @@ def _build_original(reader: LeafReader, leaf: int, form: str) -> Any:
 
 def _build_pixels(reader: LeafReader, leaf: int, kind: tuple[str, tuple[int, int], Any], info: dict[Any, Any]) -> Any:
     mode, size, palette = kind
-    image = Image.frombytes(mode, size, bytes(reader.bytes_of(leaf)))
+    data = bytes(reader.bytes_of(leaf))
+    if len(data) != _bytes_of(mode, size):
+        raise ValueError("size")
+    image = Image.frombytes(mode, size, data)
     if palette is not None:
         image.putpalette(palette[1], palette[0])
     image.info = info

@@ -13,6 +13,9 @@ from colabpanel.services.snapshots.codecs._base import Codec, LeafReader, Reduce
 __all__ = ["CODEC"]
 
 _SLICE = 8 << 20  # bytes of a part that is written as one, and copied for it
+_PLAIN: dict[str, Any] = {"compat_level": pl.CompatLevel.oldest()} if hasattr(pl, "CompatLevel") else {}
+"""Types that every version of Arrow knows."""
+
 _WHOLE = (pl.Categorical, pl.Enum)
 """Columns whose categories belong to all of their rows."""
 
@@ -31,15 +34,28 @@ def _take_frame(frame: pl.DataFrame, capture: Capture) -> Any:
 def _leaf(part: pl.DataFrame, size: int, capture: Capture) -> int:
     def parts() -> list[memoryview]:
         stream = io.BytesIO()
-        part.write_ipc(stream)
+        part.write_ipc(stream, **_PLAIN)
         return [stream.getbuffer()]
 
     return capture.leaf(part, lambda: Leaf(".arrow", parts, size, exact=False))
 
 
 def _build_frame(reader: LeafReader, leaves: list[int]) -> Any:
-    frames = [pl.read_ipc(io.BytesIO(reader.bytes_of(leaf))) for leaf in leaves]
+    frames = [_read(reader.bytes_of(leaf)) for leaf in leaves]
     return frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=False)
+
+
+def _read(data: Any) -> pl.DataFrame:
+    """Read one part; through Arrow, where it is installed, for polars does not survive every file made by an enemy."""
+    try:
+        import pyarrow as pa
+    except ImportError:
+        return pl.read_ipc(io.BytesIO(data))
+    table = pa.ipc.open_file(pa.py_buffer(data)).read_all()
+    table.validate(full=True)
+    found = pl.from_arrow(table)
+    assert isinstance(found, pl.DataFrame)
+    return found
 
 
 def _take_series(series: pl.Series, _capture: Capture) -> Any:

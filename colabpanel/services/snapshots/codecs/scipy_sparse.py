@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import scipy.sparse as sp
 
 from colabpanel.services.snapshots.capture import Capture
@@ -31,8 +32,14 @@ def _take(matrix: Any, _capture: Capture) -> Any:
 def _build(_reader: LeafReader, name: str, form: str, shape: tuple[int, ...], parts: tuple[Any, ...]) -> Any:
     if name not in _NAMES:
         raise ValueError(name)
+    if not all(type(part) is np.ndarray and not part.dtype.hasobject for part in parts):
+        raise TypeError("parts")
     kind = getattr(sp, name)
-    if form in _COMPRESSED or form == "dia":
+    if form in _COMPRESSED:
+        made = kind(parts, shape=shape)
+        made.check_format(full_check=True)
+        return made
+    if form == "dia":
         return kind(parts, shape=shape)
     data, *places = parts
     if form == "coo":

@@ -43,9 +43,9 @@ def _build_tensor(
     _reader: LeafReader, memory: Any, dtype: str, shape: tuple[int, ...], stride: tuple[int, ...], grad: Any
 ) -> Any:
     kind = getattr(torch, dtype)
-    if not isinstance(kind, torch.dtype):
+    if not isinstance(kind, torch.dtype) or dtype.startswith(("q", "bits")):
         raise TypeError(dtype)
-    if not memory.size:
+    if 0 in shape:
         tensor = torch.empty_strided(shape, stride, dtype=kind)
     else:
         storage = torch.from_numpy(memory).untyped_storage()

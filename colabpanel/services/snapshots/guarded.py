@@ -1,0 +1,194 @@
+"""Stand-ins for what untrusted pickles call: each does what pickles of plain data need, and no more.
+
+Whatever they return is real. That arrays and types of NumPy are filled in afterwards by BUILD is answered in
+`unpickling`, with `fill_array` and `fill_dtype`.
+"""
+
+from __future__ import annotations
+
+import array
+import codecs
+import collections
+import fractions
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["GUARDED", "ArrayType", "Factory", "fill_array", "fill_dtype", "fill_ordered"]
+
+_GATHERED = (list, tuple, dict, set, frozenset, str, bytes, bytearray)
+_FACTORIES = {
+    "list": list,
+    "dict": dict,
+    "set": set,
+    "int": int,
+    "str": str,
+    "float": float,
+    "tuple": tuple,
+    "bool": bool,
+}
+_DTYPE = re.compile(r"[<>|=]?([?bhilqpBHILQPefdgFDG]|[bBiufcSUVO]\d+|O|[mM]8(\[[\w/ ]+\])?)")
+
+
+class Factory:
+    """Stands for a type of Python itself that is named and not called, as ``defaultdict(list)`` does."""
+
+    def __init__(self, name: str) -> None:
+        self.kind = _FACTORIES[name]
+
+
+class ArrayType:
+    """Stands for ``numpy.ndarray`` and ``array.array``, which pickles of arrays name and do not call."""
+
+
+def _insist(condition: object, what: str) -> None:
+    if not condition:
+        raise ValueError(f"not as plain data has it: {what}")
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    _insist(encoding == "latin1", "a pickle of bytes")
+    return codecs.encode(text, "latin1")
+
+
+def _of(kind: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what makes a container of one that is there already; a range would fill the memory."""
+
+    def make(*parts: Any) -> Any:
+        _insist(all(type(part) in (*_GATHERED, int, type(None)) for part in parts), "a container")
+        return kind(*parts)
+
+    return make
+
+
+def _complex(real: float, imag: float) -> complex:
+    _insist(type(real) is float and type(imag) is float, "a complex number")
+    return complex(real, imag)
+
+
+def _bytearray(*parts: Any) -> bytearray:
+    _insist(not parts or type(parts[0]) in {bytes, str}, "a bytearray")
+    return bytearray(*parts)
+
+
+def _default_dict(*parts: Any) -> Any:
+    factory, *rest = parts or (None,)
+    _insist(factory is None or isinstance(factory, Factory), "a defaultdict")
+    _insist(all(type(part) is dict for part in rest), "a defaultdict")
+    return collections.defaultdict(None if factory is None else factory.kind, *rest)
+
+
+def _fraction(*parts: int | str) -> fractions.Fraction:
+    whole = (isinstance(part, int) or re.fullmatch(r"-?\d{1,4000}(/\d{1,4000})?", part) for part in parts)
+    _insist(all(whole), "a fraction")
+    return fractions.Fraction(*parts)
+
+
+def _array(_type: Any, code: str, machine: int, data: bytes) -> Any:
+    _insist(isinstance(data, bytes) and isinstance(machine, int), "an array")
+    return array._array_reconstructor(array.array, code, machine, data)  # type: ignore[attr-defined]  # noqa: SLF001 - what its pickles call
+
+
+def _dtype(text: str, *_flags: Any) -> Any:
+    import numpy as np
+
+    _insist(isinstance(text, str) and _DTYPE.fullmatch(text), "a type of NumPy")
+    return np.dtype(text)
+
+
+def _is_plain(dtype: Any) -> bool:
+    import numpy as np
+
+    return isinstance(dtype, np.dtype) and not dtype.hasobject and dtype.kind != "T"
+
+
+def _scalar(dtype: Any, data: Any = None) -> Any:
+    import numpy as np
+
+    _insist(_is_plain(dtype) and isinstance(data, bytes) and len(data) == dtype.itemsize, "a scalar of NumPy")
+    return np.frombuffer(data, dtype)[0]
+
+
+def _frombuffer(data: Any, dtype: Any, shape: Any, order: str, *_axes: Any) -> Any:
+    import numpy as np
+
+    _insist(_is_plain(dtype), "an array")
+    return np.frombuffer(bytes(data), dtype).copy().reshape(shape, order=order)
+
+
+def _reconstruct(kind: Any, _shape: Any, _code: Any) -> Any:
+    import numpy as np
+
+    _insist(isinstance(kind, ArrayType), "an array")
+    return np.ndarray.__new__(np.ndarray, (0,), "b")
+
+
+GUARDED: dict[tuple[str, str], Callable[..., Any]] = {
+    ("_codecs", "encode"): _encode,
+    ("array", "_array_reconstructor"): _array,
+    ("builtins", "bytearray"): _bytearray,
+    ("builtins", "complex"): _complex,
+    ("builtins", "frozenset"): _of(frozenset),
+    ("builtins", "set"): _of(set),
+    ("collections", "Counter"): _of(collections.Counter),
+    ("collections", "OrderedDict"): _of(collections.OrderedDict),
+    ("collections", "defaultdict"): _default_dict,
+    ("collections", "deque"): _of(collections.deque),
+    ("fractions", "Fraction"): _fraction,
+    ("numpy", "dtype"): _dtype,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "scalar"): _scalar,
+    ("numpy._core.numeric", "_frombuffer"): _frombuffer,
+}
+
+
+def fill_array(target: Any, state: Any) -> None:
+    """Do what BUILD does to an array that `_reconstruct` made, once, for data that is what it says.
+
+    Raises:
+        ValueError: It is not.
+    """
+    import numpy as np
+
+    _insist(target.shape == (0,) and target.dtype == np.dtype("b"), "an array filled twice")
+    _version, shape, dtype, is_fortran, data = state
+    _insist(type(shape) is tuple and all(type(n) is int and 0 <= n < 1 << 48 for n in shape), "a shape")
+    if dtype.kind == "T" or (dtype == np.dtype(object) and dtype.names is None):
+        _insist(type(data) is list and len(data) == math.prod(shape), "an array of objects")
+        _insist(dtype.kind == "O" or all(type(text) is str for text in data), "an array of strings")
+    else:
+        _insist(_is_plain(dtype) and isinstance(data, bytes), "an array")
+        _insist(len(data) == math.prod(shape) * dtype.itemsize, "an array")
+    target.__setstate__((1, shape, dtype, bool(is_fortran), data))
+
+
+def fill_ordered(target: collections.OrderedDict[Any, Any], state: Any) -> None:
+    """Do what BUILD does to the dictionaries that PyTorch keeps weights in, which carry notes.
+
+    Raises:
+        ValueError: It would do more.
+    """
+    _insist(type(state) is dict and state.keys() <= {"_metadata"}, "a dictionary of weights")
+    target.__dict__.update(state)
+
+
+def fill_dtype(dtype: Any, state: Any) -> Any:
+    """Return the type of NumPy that BUILD would make of one; its fields are put together anew, not believed.
+
+    Raises:
+        ValueError: They do not fit.
+    """
+    import numpy as np
+
+    _version, order, base, names, fields, size, *_rest = state
+    if base is not None:
+        element, shape = base
+        _insist(_is_plain(element), "a type of NumPy")
+        return np.dtype((element, shape))
+    if names is None:
+        return dtype if order in {"|", "="} or dtype.kind in "SVO" else dtype.newbyteorder(order)
+    formats = [fields[name][0] for name in names]
+    _insist(all(map(_is_plain, formats)), "a type of NumPy")
+    offsets = [fields[name][1] for name in names]
+    return np.dtype({"names": list(names), "formats": formats, "offsets": offsets, "itemsize": size})
