@@ -16,6 +16,7 @@ from colabpanel.services.snapshots.reader import Filling, SnapshotReader
 __all__ = ["ArrayReader"]
 
 _AHEAD = 32 << 20  # bytes that are read ahead
+_NO_HUGE_PAGES = 4 << 20, 64 << 20  # bytes of arrays, from and to
 
 
 class _Begun(NamedTuple):
@@ -149,7 +150,7 @@ class ArrayReader:
         order: Literal["F", "C"] = "F" if fortran else "C"
         if reader.in_place:
             return _Begun(np.ndarray(shape, dtype, reader.mapped(found), found.head, order=order), found, reader, [])
-        array = np.empty(shape, dtype=dtype, order=order)
+        array = _room(shape, dtype, order, size)
         flat: Any = (array.T if fortran else array).reshape(-1).view(np.uint8) if size else b""
         return _Begun(array, found, reader, reader.fill(found, memoryview(flat)))
 
@@ -161,6 +162,22 @@ class ArrayReader:
                 continue
             shape = row.shape if row.stacked is None else (row.stacked, *row.shape)
             self._begun[row.leaf] = self._begin(row.leaf, dtype_of(row.dtype), shape, fortran=row.fortran)
+
+
+def _room(shape: tuple[int, ...], dtype: Any, order: Literal["F", "C"], size: int) -> Any:
+    """Return an array to read into.
+
+    For those of some megabytes NumPy asks for huge pages, which the system may take longer to find than the file takes
+    to be read; so these get memory of their own.
+    """
+    import mmap
+
+    import numpy as np
+
+    if _NO_HUGE_PAGES[0] <= size < _NO_HUGE_PAGES[1] and hasattr(mmap, "MAP_ANONYMOUS"):
+        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        return np.ndarray(shape, dtype, memory, order=order)
+    return np.empty(shape, dtype=dtype, order=order)
 
 
 def dtype_of(text: str) -> Any:
