@@ -249,12 +249,12 @@ def test_a_changed_manifest_loses_its_signature(tmp_path: Path) -> None:
 
 def test_every_flipped_byte_is_noticed_or_harmless(tmp_path: Path) -> None:
     path = tmp_path / "a.snapshot.zip"
-    value = {"array": np.arange(40), "text": np.array([f"s{n}" for n in range(1500)], object), "plain": {"a": [1]}}
+    text = np.array([f"s{number % 5}" for number in range(1000)], object)
+    value = {"array": np.arange(40), "text": text, "plain": {"a": [1]}}
     dump(path, value)
     data = path.read_bytes()
-    places = range(len(data)) if len(data) < 6000 else [*range(0, len(data), 7), *range(len(data) - 2500, len(data))]
     noticed = 0
-    for place in places:
+    for place in range(len(data)):
         path.write_bytes(data[:place] + bytes([data[place] ^ 0x41]) + data[place + 1 :])
         try:
             found = load(path)
@@ -264,7 +264,7 @@ def test_every_flipped_byte_is_noticed_or_harmless(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found["array"], value["array"])
         assert found["text"].tolist() == value["text"].tolist()  # type: ignore[attr-defined]
         assert found["plain"] == value["plain"]
-    assert noticed > len(places) / 2
+    assert noticed > len(data) / 2
 
 
 def test_truncation_is_noticed(tmp_path: Path) -> None:
