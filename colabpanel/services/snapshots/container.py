@@ -13,14 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from colabpanel.services.files import write_at
-from colabpanel.services.snapshots.digest import (
-    Piece,
-    combine_crc,
-    crc_of,
-    digest_of_digests,
-    digest_of_piece,
-    pieces_of,
-)
+from colabpanel.services.snapshots.digest import Piece, crc_of, digest_of_digests, digest_of_piece, pieces_of
 from colabpanel.services.snapshots.lanes import IN_FLIGHT, Lanes
 from colabpanel.services.zip_records import STORED, MemberRecord, entry_of, head_of, tail_of
 
@@ -30,12 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["ContainerWriter", "Written"]
 
 
-_BATCH = 8  # pieces handed to the threads at a time
+_BATCH = 16  # pieces handed to the threads at a time
 _GATHERS = hasattr(os, "pwritev")
 _AT_ONCE = 512  # places of memory that one call writes; systems take at least 1,024
-
-Sums = list[tuple[int, int, bytes]]
-"""Of some pieces: length, CRC-32 and digest."""
 
 
 class Written(NamedTuple):
@@ -50,6 +40,23 @@ class Written(NamedTuple):
     offset: int
     size: int
     digest: str
+
+
+class _Sums:
+    """Of the pieces of one member, taken in order: how many bytes, their CRC-32, and the digest of each."""
+
+    def __init__(self) -> None:
+        self.size = self.crc = 0
+        self.digests: list[bytes] = []
+
+    def take(self, batch: list[Piece]) -> int:
+        """Go on with these pieces; returns their bytes."""
+        for piece in batch:
+            self.crc = crc_of(piece, self.crc)
+            self.digests.append(digest_of_piece(piece))
+        length = sum(map(_length, batch))
+        self.size += length
+        return length
 
 
 class ContainerWriter:
@@ -84,30 +91,29 @@ class ContainerWriter:
         record = MemberRecord(name, STORED, 0, 0, 0, self._modified)
         start = self._position
         offset = start + len(head_of(record, is_large=True, aligned_from=start))
-        digests, crc, size = list[bytes](), 0, 0
-        for found in self._write_all(parts, offset, head):
-            for length, piece_crc, digest in found:
-                digests.append(digest)
-                crc = combine_crc(crc, piece_crc, length)
-                size += length
-                self._told(length)
-        record = record._replace(crc=crc, size=size, packed=size)
+        sums = _Sums()
+        self._write_all(parts, offset, head, sums)
+        record = record._replace(crc=sums.crc, size=sums.size, packed=sums.size)
         write_at(self._handle, head_of(record, is_large=True, aligned_from=start), start)
         self._entries.append(entry_of(record, start))
-        self._position = offset + size
-        return Written(offset, size, digest_of_digests(digests))
+        self._position = offset + sums.size
+        return Written(offset, sums.size, digest_of_digests(sums.digests))
 
-    def _write_all(self, parts: Iterable[Buffer], offset: int, head: bytes) -> Iterator[Sums]:
-        """Write pieces, and give for each batch of them its lengths, checksums and digests."""
-        waiting: deque[tuple[Future[None], Future[Sums]]] = deque()
+    def _write_all(self, parts: Iterable[Buffer], offset: int, head: bytes, sums: _Sums) -> None:
+        """Write pieces, and sum them up in another thread, which takes them in the same order."""
+        waiting: deque[tuple[Future[None], Future[int]]] = deque()
         for batch in _batches(head, parts):
             written = self._writing.submit(functools.partial(self._write, batch, offset))
-            waiting.append((written, self._summing.submit(functools.partial(_sums, batch))))
+            waiting.append((written, self._summing.submit(functools.partial(sums.take, batch))))
             offset += sum(map(_length, batch))
             if len(waiting) >= IN_FLIGHT:
-                yield _settled(*waiting.popleft())
+                self._settle(*waiting.popleft())
         while waiting:
-            yield _settled(*waiting.popleft())
+            self._settle(*waiting.popleft())
+
+    def _settle(self, written: Future[None], summed: Future[int]) -> None:
+        written.result()
+        self._told(summed.result())
 
     def _write(self, batch: list[Piece], offset: int) -> None:
         """Write pieces with few calls: after each call this thread has to wait for the interpreter."""
@@ -145,12 +151,3 @@ def _batches(head: bytes, parts: Iterable[Buffer]) -> Iterator[list[Piece]]:
 
 def _length(piece: Piece) -> int:
     return sum(map(len, piece))
-
-
-def _sums(batch: list[Piece]) -> Sums:
-    return [(_length(piece), crc_of(piece), digest_of_piece(piece)) for piece in batch]
-
-
-def _settled(written: Future[None], sums: Future[Sums]) -> Sums:
-    written.result()
-    return sums.result()

@@ -298,13 +298,16 @@ def test_other_packages_may_add_codecs(path: Path, monkeypatch: pytest.MonkeyPat
     )
 
     class Point:
+        name = "tests"
+
         @staticmethod
         def load() -> Codec:
             return taken
 
-    monkeypatch.setattr(_registry, "entry_points", lambda group, name: [Point] if name == "tests" else [])
+    monkeypatch.setattr(_registry, "entry_points", lambda group: [Point] if group == "colabpanel.codecs" else [])
     monkeypatch.setattr(_registry, "_reducers", {})
     _registry._codec.cache_clear()
+    _registry._foreign.cache_clear()
     snapshot = dump(path, {"box": Box([1, np.arange(3)])})
     assert snapshot.variables[0].needs == ()
     assert load(path)["box"].value[1].tolist() == [0, 1, 2]
@@ -312,6 +315,7 @@ def test_other_packages_may_add_codecs(path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(InputError, match=r"kind that is not known here \(tests.box\)"):
         load(path)
     _registry._codec.cache_clear()
+    _registry._foreign.cache_clear()
 
 
 def test_a_library_that_is_missing_is_named() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from colabpanel.errors import InputError, MissingLibraryError
 from colabpanel.services.snapshots.codecs._base import Builder, Codec, Reduce
@@ -58,10 +58,17 @@ def _codec(library: str) -> Codec | None:
     if library in _OURS:
         codec: Codec = import_module(f"{_HERE}.{_OURS[library]}").CODEC
         return codec
-    for point in entry_points(group="colabpanel.codecs", name=library):
-        foreign: Codec = point.load()
-        return foreign
-    return None
+    if library in sys.stdlib_module_names or library in {"__main__", "colabpanel"}:
+        return None
+    point = _foreign().get(library)
+    foreign: Codec | None = point.load() if point else None
+    return foreign
+
+
+@functools.cache
+def _foreign() -> dict[str, EntryPoint]:
+    """Return the codecs of other packages. All that is installed is looked through for it, which takes a while."""
+    return {point.name: point for point in entry_points(group="colabpanel.codecs")}
 
 
 def builder_of(kind: str) -> Builder:
