@@ -11,7 +11,7 @@ ODD := $(addprefix tests/services/staging/test_,hostile.py hostile_zips.py fine_
 # What jupyter_client and ipykernel leave open or deprecated is theirs.
 KERNEL := tests/kernel -W ignore::ResourceWarning -W ignore::DeprecationWarning -W ignore::RuntimeWarning \
 	-W ignore::pytest.PytestUnraisableExceptionWarning
-# For the codec of tensors; the plain name brings gigabytes for a GPU where pip may choose.
+# By its plain name pip may choose one for a GPU, with gigabytes more; so what needs it comes afterwards.
 TORCH := torch==2.13.0
 TIMED := @sh tools/timed.sh
 export COVERAGE_FILE := $(CURDIR)/build/coverage/data
@@ -67,6 +67,7 @@ bench: .venv/ready
 	$(PYTHON) -m venv .venv
 	$(NEWEST)/pip install -q -c constraints/newest.txt -e ".[test,check]"
 	$(NEWEST)/pip install -q $(TORCH)
+	$(NEWEST)/pip install -q -c constraints/newest.txt -e ".[training]"
 	touch $@
 
 # The stand-in for Colab: its versions, with the last widgetsnbextension that works in Notebook 6.
@@ -75,7 +76,10 @@ bench: .venv/ready
 	grep -v '^widgetsnbextension' constraints/colab.txt > .venv-colab/constraints.txt
 	$(COLAB)/pip install -q -c .venv-colab/constraints.txt -e ".[archives,dask,codecs]" ipython jupyter_server "notebook<7" nbclient \
 		nbformat "widgetsnbextension==3.6.6" hypothesis mfusepy pytest pytest-randomly
+	$(COLAB)/pip install -q -c .venv-colab/constraints.txt fsspec h5py keras pyyaml scikit-learn tqdm transformers
 	$(COLAB)/pip install -q $(TORCH)
+	$(COLAB)/pip install -q -c .venv-colab/constraints.txt --no-deps accelerate lightning lightning-utilities \
+		pytorch-lightning torchmetrics
 	touch $@
 
 .venv-run/ready: pyproject.toml
@@ -90,6 +94,7 @@ chromium:
 upgrade:
 	rm -rf .venv && $(PYTHON) -m venv .venv && $(NEWEST)/pip install -q -e ".[test,check]"
 	$(NEWEST)/pip install -q $(TORCH)
+	$(NEWEST)/pip install -q -e ".[training]"
 	echo '# The newest stack the tests ran on; `make upgrade` writes it anew.' > constraints/newest.txt
 	$(NEWEST)/pip freeze --exclude-editable | grep -v '^torch==' >> constraints/newest.txt
 	touch .venv/ready

@@ -15,6 +15,25 @@ if TYPE_CHECKING:
     from colabpanel.errors import ColabPanelError
     from colabpanel.panel import Panel
     from colabpanel.progress import Progress
+    from colabpanel.services.checkpoints.catalog import (
+        checkpoints,
+        delete_checkpoints,
+        pin_checkpoint,
+        prune_checkpoints,
+        request_checkpoint,
+        verify_checkpoints,
+    )
+    from colabpanel.services.checkpoints.comparing import (
+        CheckpointContents,
+        Comparison,
+        checkpoint_contents,
+        compare_checkpoints,
+        find_checkpoint,
+    )
+    from colabpanel.services.checkpoints.exporting import ExportedCheckpoint, export_checkpoint
+    from colabpanel.services.checkpoints.filling import restore_checkpoint
+    from colabpanel.services.checkpoints.models import Checkpoint, Restored, TensorInfo, VerifiedCheckpoint
+    from colabpanel.services.checkpoints.service import Checkpoints
     from colabpanel.services.copying.models import CopiedData
     from colabpanel.services.copying.service import copy, mirror
     from colabpanel.services.drive import mount_drive, unmount_drive, use_drive_folder
@@ -35,74 +54,112 @@ if TYPE_CHECKING:
     from colabpanel.services.staging.service import plan, stage
 
 __all__ = [
+    "Checkpoint",
+    "CheckpointContents",
+    "Checkpoints",
     "ColabPanelError",
+    "Comparison",
     "Contents",
     "CopiedData",
+    "ExportedCheckpoint",
     "ExportedData",
     "Limits",
     "PackedData",
     "Panel",
     "Plan",
     "Progress",
+    "Restored",
     "SavedVariable",
     "Snapshot",
     "SnapshotFile",
     "StagedData",
+    "TensorInfo",
     "Usage",
+    "VerifiedCheckpoint",
     "__version__",
+    "checkpoint_contents",
+    "checkpoints",
+    "compare_checkpoints",
     "contents",
     "copy",
+    "delete_checkpoints",
     "delete_snapshot",
     "dump",
+    "export_checkpoint",
     "export_snapshot",
+    "find_checkpoint",
     "load",
     "mirror",
     "mount_drive",
     "pack",
+    "pin_checkpoint",
     "plan",
+    "prune_checkpoints",
     "prune_snapshots",
+    "request_checkpoint",
+    "restore_checkpoint",
     "show",
     "snapshots",
     "stage",
     "unmount_drive",
     "usage",
     "use_drive_folder",
+    "verify_checkpoints",
 ]
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Checkpoint": "services.checkpoints.models",
+    "CheckpointContents": "services.checkpoints.comparing",
+    "Checkpoints": "services.checkpoints.service",
     "ColabPanelError": "errors",
+    "Comparison": "services.checkpoints.comparing",
     "Contents": "services.snapshots.models",
     "CopiedData": "services.copying.models",
+    "ExportedCheckpoint": "services.checkpoints.exporting",
     "ExportedData": "services.snapshots.exporting",
     "Limits": "services.staging.request",
     "PackedData": "services.staging.models",
     "Panel": "panel",
     "Plan": "services.staging.models",
     "Progress": "progress",
+    "Restored": "services.checkpoints.models",
     "SavedVariable": "services.snapshots.models",
     "Snapshot": "services.snapshots.models",
     "SnapshotFile": "services.snapshots.catalog",
     "StagedData": "services.staging.models",
+    "TensorInfo": "services.checkpoints.models",
     "Usage": "services.memory",
+    "VerifiedCheckpoint": "services.checkpoints.models",
+    "checkpoint_contents": "services.checkpoints.comparing",
+    "checkpoints": "services.checkpoints.catalog",
+    "compare_checkpoints": "services.checkpoints.comparing",
     "contents": "services.snapshots.catalog",
     "copy": "services.copying.service",
+    "delete_checkpoints": "services.checkpoints.catalog",
     "delete_snapshot": "services.snapshots.catalog",
     "dump": "services.snapshots.service",
+    "export_checkpoint": "services.checkpoints.exporting",
     "export_snapshot": "services.snapshots.exporting",
+    "find_checkpoint": "services.checkpoints.comparing",
     "load": "services.snapshots.service",
     "mirror": "services.copying.service",
     "mount_drive": "services.drive",
     "pack": "services.staging.packing.service",
+    "pin_checkpoint": "services.checkpoints.catalog",
     "plan": "services.staging.service",
+    "prune_checkpoints": "services.checkpoints.catalog",
     "prune_snapshots": "services.snapshots.catalog",
+    "request_checkpoint": "services.checkpoints.catalog",
+    "restore_checkpoint": "services.checkpoints.filling",
     "show": "api",
     "snapshots": "services.snapshots.catalog",
     "stage": "services.staging.service",
     "unmount_drive": "services.drive",
     "usage": "services.memory",
     "use_drive_folder": "services.drive",
+    "verify_checkpoints": "services.checkpoints.catalog",
 }
 
 

@@ -45,6 +45,7 @@ _COUNTED = {"tear": ("write",), "ENOSPC": ("open", "write", "mkdir", "rename", "
 _PATIENCE = 60
 _NEEDED = (
     "colabpanel.progress",
+    "colabpanel.services.checkpoints.service",
     "colabpanel.services.snapshots.catalog",
     "colabpanel.services.snapshots.service",
     "colabpanel.services.staging.engine",
@@ -55,6 +56,7 @@ _NEEDED = (
     "colabpanel.services.staging.streams.tar",
     "backports.zstd" if sys.version_info < (3, 14) else "compression.zstd",
     "random",
+    "torch",
     "shutil",
     "tempfile",
 )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from colabpanel import __version__
-from colabpanel.cli import serving, snapshots, staging
+from colabpanel.cli import checkpoints, serving, snapshots, staging
 from colabpanel.cli.terminal import EXIT_CODES, tell
 from colabpanel.errors import ColabPanelError
 
@@ -38,10 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="colabpanel", description="Stage data, look into snapshots, and serve the panel as a dashboard."
+        prog="colabpanel",
+        description="Stage data, look into snapshots and checkpoints, and serve the panel as a dashboard.",
     )
     parser.add_argument("--version", action="version", version=f"colabpanel {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for part in (staging, snapshots, serving):
+    for part in (staging, snapshots, checkpoints, serving):
         part.add_commands(commands)
     return parser

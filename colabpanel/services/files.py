@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["delete_file", "existing_parent", "free_bytes", "sweep", "sync_folder", "write_at", "write_atomic"]
+__all__ = [
+    "delete_file",
+    "existing_parent",
+    "free_bytes",
+    "is_alive",
+    "sweep",
+    "sync_folder",
+    "write_at",
+    "write_atomic",
+]
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -43,12 +52,13 @@ def sweep(path: Path) -> None:
     with os.scandir(path.parent) as entries:
         found = [(entry.path, match) for entry in entries if (match := begun.fullmatch(entry.name))]
     for name, match in found:
-        if not _is_alive(int(match[1])):
+        if not is_alive(int(match[1])):
             with contextlib.suppress(OSError):
                 os.unlink(name)  # noqa: PTH108 - a name as it was listed
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process of this number runs on this machine."""
     import psutil  # takes its time to load, and is rarely needed
 
     return psutil.pid_exists(process)

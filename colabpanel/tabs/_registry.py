@@ -40,6 +40,7 @@ class TabEntry:
 TABS = (
     TabEntry("drive", "Drive", "colabpanel.tabs.drive:DriveTab"),
     TabEntry("staging", "Data staging", "colabpanel.tabs.staging:StagingTab"),
+    TabEntry("checkpoints", "Checkpoints", "colabpanel.tabs.checkpoints:CheckpointsTab"),
     TabEntry("dump", "Dump/Load", "colabpanel.tabs.dump:DumpTab"),
 )
 

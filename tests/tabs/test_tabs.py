@@ -31,7 +31,7 @@ def test_tabs_are_chosen_by_name_in_the_order_given() -> None:
 def test_other_packages_may_add_tabs(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("Notes", "somewhere.notes:NotesTab", "colabpanel.tabs")
     monkeypatch.setattr(_registry, "entry_points", lambda group: [point] if group == point.group else [])
-    assert [entry.name for entry in registered_tabs()] == ["drive", "staging", "dump", "Notes"]
+    assert [entry.name for entry in registered_tabs()] == ["drive", "staging", "checkpoints", "dump", "Notes"]
     assert registered_tabs(["Notes"]) == [TabEntry("Notes", "Notes", "somewhere.notes:NotesTab")]
 
 

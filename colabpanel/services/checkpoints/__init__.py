@@ -1,0 +1,1 @@
+"""Checkpoints of training: saved in the background, verified, kept by rule, and resumed exactly."""

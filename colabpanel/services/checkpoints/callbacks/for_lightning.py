@@ -1,0 +1,59 @@
+"""A callback for the ``Trainer`` of Lightning. What it saves is Lightning's own file, from which a trainer resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+try:
+    from lightning.pytorch import Callback
+except ImportError:
+    from pytorch_lightning import Callback  # type: ignore[assignment]  # the same under its older name
+
+from colabpanel.services.checkpoints.frameworks.lightning_trainer import LIGHTNING
+from colabpanel.services.checkpoints.randomness import RANDOM, restore_random
+
+if TYPE_CHECKING:
+    from colabpanel.services.checkpoints.service import Checkpoints
+
+__all__ = ["LightningCallback"]
+
+
+class LightningCallback(Callback):
+    """Saves what the trainer needs to go on: after each validation, or each epoch where there is none.
+
+    Args:
+        checkpoints: Where to.
+    """
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints, self._saved_step = checkpoints, -1
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        resumed = Path(str(trainer.ckpt_path)) if trainer.ckpt_path else None
+        if resumed is not None and resumed.name == LIGHTNING and (resumed.parent / RANDOM).exists():
+            restore_random((resumed.parent / RANDOM).read_bytes())
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self._checkpoints.is_due(trainer.global_step):
+            self._save(trainer, None)
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        if not trainer.sanity_checking and trainer.state.fn == "fit":
+            self._save(trainer, trainer.callback_metrics)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        if self._saved_step != trainer.global_step:
+            self._save(trainer, trainer.callback_metrics)
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        if trainer.global_step and self._saved_step != trainer.global_step:
+            self._save(trainer, None, type(exception).__name__)
+        self._checkpoints.settle()
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        self._checkpoints.settle()
+
+    def _save(self, trainer: Any, metrics: Any, *tags: str) -> None:
+        self._saved_step = step = trainer.global_step
+        self._checkpoints.save(trainer, step=step, epoch=trainer.current_epoch, metrics=metrics, tags=tags)

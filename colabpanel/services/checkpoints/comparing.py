@@ -1,0 +1,189 @@
+"""What is in a checkpoint, and how two of them differ: shapes, types, numbers of parameters, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from colabpanel.errors import ColabPanelError, InputError
+from colabpanel.progress import Progress
+from colabpanel.services.checkpoints.catalog import checkpoints
+from colabpanel.services.checkpoints.found.tensors import tensors_of
+from colabpanel.services.checkpoints.metrics import named_like
+from colabpanel.services.checkpoints.models import Checkpoint, TensorInfo
+from colabpanel.services.checkpoints.record import RECORD
+from colabpanel.services.disks import disk_errors_in_words
+from colabpanel.services.waiting import apart
+
+__all__ = ["CheckpointContents", "Comparison", "checkpoint_contents", "compare_checkpoints", "find_checkpoint"]
+
+
+@dataclass(frozen=True)
+class CheckpointContents:
+    """What a checkpoint holds, told without loading its numbers.
+
+    Attributes:
+        checkpoint: Which one.
+        tensors: What is in its files.
+        unread: Files that nothing more is told of, each with the reason.
+    """
+
+    checkpoint: Checkpoint
+    tensors: tuple[TensorInfo, ...]
+    unread: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def parameters(self) -> int | None:
+        """Numbers in the model: as they were counted when it was saved, else those of its tensors."""
+        if self.checkpoint.parameters is not None:
+            return self.checkpoint.parameters
+        return sum(tensor.numbers for tensor in self.tensors if tensor.part == "model") or None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How two checkpoints differ.
+
+    Attributes:
+        first: What the first one holds.
+        second: What the second one holds.
+        only_first: Tensors that only the first one has, as ``part: name``.
+        only_second: Those that only the second one has.
+        changed: Tensors whose shape or type differs: name, then that of each.
+        same: How many tensors have the same shape and type.
+        metrics: By name: the value in each, None where it has none.
+    """
+
+    first: CheckpointContents
+    second: CheckpointContents
+    only_first: tuple[str, ...]
+    only_second: tuple[str, ...]
+    changed: tuple[tuple[str, str, str], ...]
+    same: int
+    metrics: Mapping[str, tuple[float | None, float | None]]
+
+
+def find_checkpoint(
+    directory: str | Path,
+    which: str | int,
+    *,
+    monitor: str | None = None,
+    mode: str = "auto",
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Checkpoint:
+    """Return one checkpoint in a folder, of whatever kind.
+
+    Args:
+        directory: The folder.
+        which: A name, a step, ``last``, or ``best`` by ``monitor``.
+        monitor: The metric that tells which is best.
+        mode: See `Checkpoints`.
+        root: Refuse paths outside of this folder.
+        progress: May cancel the waiting for a slow disk.
+
+    Raises:
+        InputError: There is none.
+        StorageError: The disk failed.
+    """
+    found = checkpoints(directory, monitor=monitor, mode=mode, root=root, progress=progress)
+    if which == "last":
+        chosen = found
+    elif which == "best":
+        chosen = [one for one in found if one.is_best]
+    else:
+        chosen = [one for one in found if which in (one.name, one.step) or str(one.step) == which]
+    if not chosen:
+        names = ", ".join(one.name for one in found[-6:]) or "none"
+        raise InputError(f"There is no checkpoint {which!r} in {directory}.", hint=f"There are: {names}.")
+    return chosen[-1]
+
+
+def checkpoint_contents(
+    directory: str | Path, which: str | int, *, root: str | Path | None = None, progress: Progress | None = None
+) -> CheckpointContents:
+    """Tell what a checkpoint in a folder holds, without loading it.
+
+    Args:
+        directory: The folder.
+        which: See `find_checkpoint`.
+        root: Refuse paths outside of this folder.
+        progress: May cancel the waiting for a slow disk.
+
+    Raises:
+        InputError: There is none, or it is damaged.
+        StorageError: The disk failed.
+    """
+    found = find_checkpoint(directory, which, root=root, progress=progress)
+    with disk_errors_in_words():
+        return apart(lambda _: _contents(found), progress or Progress())
+
+
+def _contents(checkpoint: Checkpoint) -> CheckpointContents:
+    if checkpoint.kind != "colabpanel":
+        return CheckpointContents(checkpoint, tuple(tensors_of(checkpoint.path)))
+    if checkpoint.framework == "transformers":
+        return CheckpointContents(checkpoint, tuple(tensors_of(checkpoint.path)))
+    tensors, unread = list[TensorInfo](), list[tuple[str, str]]()
+    for file in checkpoint.files:
+        if file.name == RECORD or file.name.endswith(".json"):
+            continue
+        try:
+            tensors += tensors_of(checkpoint.path / file.name)
+        except ColabPanelError as error:
+            unread.append((file.name, error.message))
+    return CheckpointContents(checkpoint, tuple(tensors), tuple(unread))
+
+
+def compare_checkpoints(
+    directory: str | Path,
+    first: str | int,
+    second: str | int,
+    *,
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Tell how two checkpoints in a folder differ, without loading them.
+
+    Args:
+        directory: The folder.
+        first: See `find_checkpoint`.
+        second: Likewise.
+        root: Refuse paths outside of this folder.
+        progress: May cancel the waiting for a slow disk.
+
+    Raises:
+        InputError: There is no such checkpoint, or one is damaged.
+        StorageError: The disk failed.
+    """
+    one = checkpoint_contents(directory, first, root=root, progress=progress)
+    two = checkpoint_contents(directory, second, root=root, progress=progress)
+    here = {f"{tensor.part}: {tensor.name}": tensor for tensor in one.tensors}
+    there = {f"{tensor.part}: {tensor.name}": tensor for tensor in two.tensors}
+    both = [name for name in here if name in there]
+    changed = [
+        (name, _said(here[name]), _said(there[name])) for name in both if _said(here[name]) != _said(there[name])
+    ]
+    return Comparison(
+        first=one,
+        second=two,
+        only_first=tuple(name for name in here if name not in there),
+        only_second=tuple(name for name in there if name not in here),
+        changed=tuple(changed),
+        same=len(both) - len(changed),
+        metrics=_metrics(one.checkpoint.metrics, two.checkpoint.metrics),
+    )
+
+
+def _said(tensor: TensorInfo) -> str:
+    return f"{tensor.dtype} {' x '.join(map(str, tensor.shape)) or 'number'}"
+
+
+def _metrics(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, tuple[float | None, float | None]]:
+    found: dict[str, tuple[float | None, float | None]] = {}
+    for name, value in first.items():
+        other = named_like(name, second)
+        found[name] = (value, second[other] if other is not None else None)
+    known = {named_like(name, second) for name in first}
+    return found | {name: (None, value) for name, value in second.items() if name not in known}

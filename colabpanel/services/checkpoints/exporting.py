@@ -1,0 +1,131 @@
+"""The weights of a checkpoint as a safetensors file, which everything opens: of the same size, or half of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from colabpanel import words
+from colabpanel.errors import InputError, PathError, SpaceError
+from colabpanel.progress import Progress
+from colabpanel.services.checkpoints.comparing import find_checkpoint
+from colabpanel.services.checkpoints.weights import weights_of
+from colabpanel.services.disks import disk_errors_in_words
+from colabpanel.services.files import free_bytes, sweep, sync_folder
+from colabpanel.services.mounts import insist_on_drive
+from colabpanel.services.optional import optional
+from colabpanel.services.paths import resolve_inside
+from colabpanel.services.waiting import apart
+
+__all__ = ["ExportedCheckpoint", "export_checkpoint"]
+
+_TYPES = {"float16": "float16", "fp16": "float16", "bfloat16": "bfloat16", "float32": "float32"}
+
+
+@dataclass(frozen=True)
+class ExportedCheckpoint:
+    """What an export has done.
+
+    Attributes:
+        path: The file.
+        tensors: How many are in it.
+        size: Bytes of the file.
+        converted: How many of them have another type than in the checkpoint.
+    """
+
+    path: Path
+    tensors: int
+    size: int
+    converted: int
+
+
+def export_checkpoint(
+    directory: str | Path,
+    which: str | int,
+    target: str | Path,
+    *,
+    dtype: str | None = None,
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+) -> ExportedCheckpoint:
+    """Write the weights of a checkpoint, of whatever kind, as a safetensors file.
+
+    Args:
+        directory: The folder of checkpoints.
+        which: See `find_checkpoint`.
+        target: The file to write; a file of this name is replaced when the new one is whole.
+        dtype: ``float16`` or ``bfloat16`` for half the size, ``float32``; None keeps the types.
+        root: Refuse paths outside of this folder.
+        progress: May cancel.
+
+    Raises:
+        InputError: There is no such checkpoint, or its weights cannot be read without running code.
+        MissingLibraryError: safetensors or the library to read them is not installed.
+        StorageError: The disk failed; what was there before is untouched.
+    """
+    progress = progress or Progress()
+    if dtype is not None and dtype not in _TYPES:
+        raise InputError(f"{dtype!r} is no type to export to.", hint='Write dtype="float16", or leave it out.')
+    found = find_checkpoint(directory, which, root=root, progress=progress)
+
+    def work(relay: Progress) -> ExportedCheckpoint:
+        path = _target(target, root)
+        relay.start(None, "Reading the weights", unit="tensors")
+        weights = weights_of(found)
+        relay.advance(len(weights))
+        converted = {name: _converted(value, _TYPES[dtype] if dtype else None) for name, value in weights.items()}
+        relay.start(None, "Writing", unit="tensors", cancellable=False)
+        _write(path, converted)
+        changed = sum(str(value.dtype) != str(weights[name].dtype) for name, value in converted.items())
+        return ExportedCheckpoint(path, len(weights), path.stat().st_size, changed)
+
+    with disk_errors_in_words():
+        return apart(work, progress)
+
+
+def _target(target: str | Path, root: str | Path | None) -> Path:
+    path = resolve_inside(root, target)
+    insist_on_drive(path)
+    if path.is_dir():
+        raise PathError(f"{target} is a folder.", hint="Write the name of a file, as weights.safetensors.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _converted(value: Any, dtype: str | None) -> Any:
+    """Return a tensor or array of its own memory, of a type if it holds numbers with fractions."""
+    if hasattr(value, "is_floating_point"):
+        import torch
+
+        wanted = getattr(torch, dtype) if dtype and value.is_floating_point() else value.dtype
+        return value.detach().to(wanted).contiguous().clone()
+    if dtype and value.dtype.kind == "f":
+        if dtype == "bfloat16":
+            raise InputError("Arrays of NumPy have no bfloat16.", hint='Write dtype="float16".')
+        return value.astype(dtype)
+    return value
+
+
+def _write(path: Path, weights: Mapping[str, Any]) -> None:
+    is_torch = any(hasattr(value, "is_floating_point") for value in weights.values())
+    library = optional("safetensors.torch" if is_torch else "safetensors.numpy", "exporting weights")
+    size = sum(value.nbytes for value in weights.values())
+    if size > free_bytes(path.parent):
+        raise SpaceError(
+            f"The file takes {words.size(size)}, and {words.size(free_bytes(path.parent))} are free there.",
+            hint="Choose another disk, or export as float16.",
+        )
+    sweep(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        library.save_file(dict(weights), temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)

@@ -1,0 +1,101 @@
+"""Models of Keras 3, on any backend: their weights as Keras' own ``.weights.h5``, the optimizer's among them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from colabpanel.errors import ArchiveError, InputError
+from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts
+
+__all__ = ["KerasModels", "is_keras"]
+
+_FILE, _SEEDS = "model.weights.h5", "seeds.json"
+
+
+def is_keras(model: Any) -> bool:
+    """Whether a model is one of Keras 3."""
+    import keras
+
+    return isinstance(model, keras.Model)
+
+
+class KerasModels:
+    """Saves before training goes on: Keras itself writes the file."""
+
+    name = "keras"
+
+    def take(self, parts: Parts, folder: Path) -> Callable[[], None]:
+        """Write the weights at once; a compiled model has its optimizer in them."""
+        if not parts.model.built:
+            raise InputError("This model has no weights yet.", hint="Train it, or call it on data, before saving it.")
+        parts.model.save_weights(folder / _FILE)
+        (folder / _SEEDS).write_text(json.dumps([_numbers(seed) for seed in _seeds_of(parts.model)]))
+        return lambda: None
+
+    def parameters(self, model: Any) -> int | None:
+        """Return how many numbers the layers have."""
+        return int(model.count_params()) if model.built else None
+
+    def restore(self, folder: Path, parts: Parts, *, strict: bool, trusted: bool) -> Outcome:
+        """Load the weights into the model."""
+        if parts.model is None:
+            raise InputError(
+                "The weights of a Keras model are loaded into a model.", hint="Write restore(model) with the model."
+            )
+        model, path = parts.model, folder / _FILE
+        outcome = Outcome(model, ["model"])
+        optimizer = getattr(model, "optimizer", None)
+        if optimizer is not None and not optimizer.built:
+            optimizer.build(model.trainable_variables)
+        has_optimizer = _has_optimizer(path)
+        try:
+            model.load_weights(path, skip_mismatch=not strict)
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"The weights do not fit this model ({str(error).splitlines()[0][:200]}).",
+                hint="Build the model as it was when it was saved.",
+            ) from None
+        _set_seeds(model, folder / _SEEDS, outcome)
+        if optimizer is not None and has_optimizer:
+            outcome.restored.append("optimizer")
+        elif optimizer is not None:
+            outcome.not_restored.append(("optimizer", "it was not saved"))
+        elif has_optimizer:
+            outcome.not_restored.append(("optimizer", "compile the model before restoring it"))
+        return outcome
+
+
+def _seeds_of(model: Any) -> list[Any]:
+    """Return the variables that layers such as Dropout draw from, which are not among the weights."""
+    return [one for one in model.non_trainable_variables if one.path.endswith("seed_generator_state")]
+
+
+def _numbers(variable: Any) -> list[int]:
+    from keras.ops import convert_to_numpy
+
+    return [int(number) for number in convert_to_numpy(variable)]
+
+
+def _set_seeds(model: Any, path: Path, outcome: Outcome) -> None:
+    try:
+        saved, seeds = json.loads(path.read_text()), _seeds_of(model)
+        for numbers, variable in zip(saved, seeds, strict=True):
+            variable.assign([int(number) for number in numbers])
+    except (OSError, ValueError, TypeError):
+        outcome.not_restored.append(("random numbers of layers", "the model has others than the checkpoint"))
+        return
+    if seeds:
+        outcome.restored.append("random numbers of layers")
+
+
+def _has_optimizer(path: Path) -> bool:
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            return "optimizer" in file
+    except OSError as error:
+        raise ArchiveError(f"{path.name} cannot be read ({error}).", hint="Restore another checkpoint.") from None

@@ -1,0 +1,210 @@
+"""Modules of PyTorch: their state dictionaries as PyTorch's own files, which load without running code."""
+
+from __future__ import annotations
+
+import datetime as dt
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from colabpanel.errors import ArchiveError, InputError, TrustError
+from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts
+from colabpanel.services.checkpoints.frameworks.torch_buffers import Buffers
+
+__all__ = ["TorchModels", "fill_model", "is_torch", "read_state", "unwrapped"]
+
+_MODEL, _TRAINING = "model.pt", "training.pt"
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.Tensor, torch.dtype, torch.Size, torch.device)
+
+
+def is_torch(model: Any) -> bool:
+    """Whether a model is a module, or a dictionary of tensors."""
+    if isinstance(model, torch.nn.Module):
+        return True
+    return isinstance(model, Mapping) and any(isinstance(value, torch.Tensor) for value in model.values())
+
+
+def unwrapped(model: Any) -> Any:
+    """Return the module inside of what `torch.compile` or data parallelism wrapped around it."""
+    while isinstance(model, torch.nn.Module):
+        inner = getattr(model, "_orig_mod", None)
+        if inner is None and isinstance(model, (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)):
+            inner = model.module
+        if inner is None:
+            break
+        model = inner
+    return model
+
+
+class TorchModels:
+    """Copies states into memory of its own, and writes them while training goes on."""
+
+    name = "torch"
+
+    def __init__(self) -> None:
+        self._buffers = Buffers()
+
+    def take(self, parts: Parts, folder: Path) -> Callable[[], None]:
+        """Copy the states: the memory is used again, so the one before must have been written."""
+        model = unwrapped(parts.model)
+        training = {
+            name: plain
+            for name, value in (("optimizer", parts.optimizer), ("scheduler", parts.scheduler), ("extra", parts.extra))
+            if (plain := _plain(_state_of(value), name)) not in (None, {})
+        }
+        state = _plain(model.state_dict() if isinstance(model, torch.nn.Module) else dict(model), "model")
+        copied = self._buffers.copy({"model": state, "training": training})
+
+        def write() -> None:
+            torch.save(copied["model"], folder / _MODEL)
+            if training:
+                torch.save(copied["training"], folder / _TRAINING)
+
+        return write
+
+    def parameters(self, model: Any) -> int | None:
+        """Return how many numbers are learned; for a dictionary, how many there are."""
+        model = unwrapped(model)
+        if isinstance(model, torch.nn.Module):
+            return sum(parameter.numel() for parameter in model.parameters())
+        return sum(value.numel() for value in model.values() if isinstance(value, torch.Tensor))
+
+    def restore(self, folder: Path, parts: Parts, *, strict: bool, trusted: bool) -> Outcome:
+        """Fill the model and what else is given; without a model its state is returned."""
+        state = read_state(folder / _MODEL, in_place=parts.model is not None)
+        outcome = Outcome(parts.model)
+        if isinstance(unwrapped(parts.model), torch.nn.Module):
+            fill_model(unwrapped(parts.model), state, outcome, strict=strict)
+        else:
+            outcome.model = state
+        outcome.restored.insert(0, "model")
+        training = read_state(folder / _TRAINING, in_place=False) if (folder / _TRAINING).exists() else {}
+        for name, target in (("optimizer", parts.optimizer), ("scheduler", parts.scheduler)):
+            _fill(name, target, training.get(name), outcome)
+        for name, saved in training.get("extra", {}).items():
+            _fill(name, parts.extra.get(name), saved, outcome)
+            outcome.extra[name] = saved
+        return outcome
+
+
+def _state_of(value: Any) -> Any:
+    """Return the state of one or several optimizers and the like."""
+    if value is None:
+        return None
+    if hasattr(value, "state_dict"):
+        return value.state_dict()
+    if isinstance(value, Mapping):
+        return {name: _state_of(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_state_of(one) for one in value]
+    raise InputError(
+        f"A {type(value).__name__} has no state_dict().", hint="Pass optimizers and schedulers of PyTorch."
+    )
+
+
+def _plain(value: Any, what: str) -> Any:
+    """Return a state in the types that PyTorch loads without running code.
+
+    Raises:
+        InputError: There is anything else in it.
+    """
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, Mapping):
+        return {_plain(key, what): _plain(one, what) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        kind = next(kind for kind in (list, tuple, set) if isinstance(value, kind))
+        return kind(_plain(one, what) for one in value)
+    if type(value).__module__ == "numpy" and hasattr(value, "item"):
+        return torch.from_numpy(value) if getattr(value, "ndim", 0) else value.item()
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    raise InputError(
+        f"The {what} holds a {type(value).__name__}, which cannot be restored without running code.",
+        hint="Keep it out of the state, or pass it as extra=.",
+    )
+
+
+def read_state(path: Path, *, in_place: bool, trusted: bool = False) -> Any:
+    """Read a file of PyTorch.
+
+    Args:
+        path: The file.
+        in_place: Read it when it is used; for what is copied from it at once.
+        trusted: Run what the file needs, if it is more than PyTorch loads without.
+
+    Raises:
+        TrustError: It needs more than that.
+        ArchiveError: It is missing or damaged.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=not trusted, mmap=in_place)
+    except pickle.UnpicklingError as error:
+        raise TrustError(
+            f"Loading {path.name} would run code ({str(error).splitlines()[0][:200]}).",
+            hint="Pass trusted=True if you trust whoever wrote it.",
+        ) from None
+    except FileNotFoundError:
+        raise ArchiveError(f"{path.name} is missing in this checkpoint.", hint="Restore another one.") from None
+    except Exception as error:  # noqa: BLE001 - of many kinds, all of which mean that
+        raise ArchiveError(
+            f"{path.name} of this checkpoint cannot be read ({str(error).splitlines()[0][:200]}).",
+            hint="Restore another one.",
+        ) from None
+
+
+def fill_model(model: torch.nn.Module, state: Any, outcome: Outcome, *, strict: bool) -> None:
+    """Load a state into a module; one that does not fit leaves it as it was."""
+    here, there = model.state_dict(), dict(state)
+    wrong = [key for key in here.keys() & there.keys() if _shape(here[key]) != _shape(there[key])]
+    missing, unexpected = here.keys() - there.keys(), there.keys() - here.keys()
+    if wrong:
+        key = min(wrong)
+        raise InputError(
+            f"{key} has the shape {_shape(here[key])} here and {_shape(there[key])} in the checkpoint.",
+            hint="Build the model as it was when it was saved.",
+        )
+    if strict and (missing or unexpected):
+        key = min(missing or unexpected)
+        where = "the model but not in the checkpoint" if missing else "the checkpoint but not in the model"
+        raise InputError(f"{key} is in {where}.", hint="Build the model as it was, or pass strict=False.")
+    model.load_state_dict(state, strict=False)
+    outcome.not_restored += [(f"model: {key}", "it is not in the checkpoint") for key in sorted(missing)]
+    outcome.not_restored += [(f"model: {key}", "the model has none") for key in sorted(unexpected)]
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else None
+
+
+def _fill(name: str, target: Any, saved: Any, outcome: Outcome) -> None:
+    """Put a state into one or several objects that take one."""
+    if target is None:
+        if saved is not None and name in {"optimizer", "scheduler"}:
+            outcome.not_restored.append((name, f"pass {name}= to restore it"))
+    elif saved is None:
+        outcome.not_restored.append((name, "it was not saved"))
+    elif hasattr(target, "load_state_dict"):
+        _fill_one(name, target, saved, outcome)
+    elif isinstance(target, Mapping) and isinstance(saved, Mapping):
+        for key, one in target.items():
+            _fill(f"{name} {key}", one, saved.get(key), outcome)
+    elif isinstance(target, (list, tuple)) and isinstance(saved, (list, tuple)):
+        for number, one in enumerate(target):
+            _fill(f"{name} {number + 1}", one, saved[number] if number < len(saved) else None, outcome)
+    else:
+        outcome.not_restored.append((name, f"what was saved is none of a {type(target).__name__}"))
+
+
+def _fill_one(name: str, target: Any, saved: Any, outcome: Outcome) -> None:
+    try:
+        target.load_state_dict(saved)
+    except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+        raise InputError(
+            f"The {name} of the checkpoint does not fit the one given ({str(error).splitlines()[0][:200]}).",
+            hint="Make it as it was when it was saved, or leave it out.",
+        ) from None
+    outcome.restored.append(name)

@@ -1,0 +1,93 @@
+"""Folders that the ``Trainer`` of Transformers has written: taken over as they are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from colabpanel.errors import ArchiveError, InputError
+from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts
+
+__all__ = ["TransformersFolder", "TransformersFolders", "weights_in"]
+
+
+@dataclass(frozen=True)
+class TransformersFolder:
+    """One such folder, as it is given to `Checkpoints.save`."""
+
+    path: Path
+
+
+class TransformersFolders:
+    """Links the files where that is possible, for the trainer writes new ones each time, and copies them elsewhere."""
+
+    name = "transformers"
+
+    def take(self, parts: Parts, folder: Path) -> Callable[[], None]:
+        """Link or copy the files at once: the trainer may delete them after its next saving."""
+        source: Path = parts.model.path
+        for path in sorted(source.rglob("*")):
+            target = folder / path.relative_to(source)
+            if path.is_dir():
+                target.mkdir(exist_ok=True)
+            else:
+                _link(path, target)
+        return lambda: None
+
+    def parameters(self, model: Any) -> int | None:
+        """Return nothing: only the files are at hand."""
+        return None
+
+    def restore(self, folder: Path, parts: Parts, *, strict: bool, trusted: bool) -> Outcome:
+        """Fill a module with the weights; the rest is for the trainer."""
+        import torch
+
+        from colabpanel.services.checkpoints.frameworks.torch_models import fill_model, unwrapped
+
+        state = dict(weights_in(folder))
+        model = unwrapped(parts.model)
+        if model is not None and not isinstance(model, torch.nn.Module):
+            raise InputError("The weights of a trainer are put into its model.", hint="Write restore(model).")
+        outcome = Outcome(parts.model if model is not None else state, ["model"])
+        if model is not None:
+            # weights that are tied are saved once
+            tied = {key: value for key, value in model.state_dict().items() if key not in state}
+            names = {value.data_ptr(): key for key, value in model.state_dict().items() if key in state}
+            state |= {key: state[names[value.data_ptr()]] for key, value in tied.items() if value.data_ptr() in names}
+            fill_model(model, state, outcome, strict=strict)
+        resume = 'trainer.train(resume_from_checkpoint=str(checkpoints.path("last"))) restores it'
+        outcome.not_restored += [(name, resume) for name in ("optimizer", "scheduler")]
+        return outcome
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk
+        shutil.copyfile(source, target)
+
+
+def weights_in(folder: Path) -> Iterator[tuple[str, Any]]:
+    """Give the weights in a folder, which may be in several files.
+
+    Raises:
+        ArchiveError: There are none.
+    """
+    from colabpanel.services.checkpoints.frameworks.torch_models import read_state
+    from colabpanel.services.optional import optional
+
+    found = sorted(folder.glob("*.safetensors"))
+    if found:
+        library = optional("safetensors.torch", "reading these weights")
+        for path in found:
+            yield from library.load_file(path).items()
+        return
+    found = sorted(folder.glob("pytorch_model*.bin"))
+    if not found:
+        raise ArchiveError("There are no weights in this checkpoint.", hint="Restore another one.")
+    for path in found:
+        yield from read_state(path, in_place=True).items()

@@ -1,0 +1,152 @@
+"""Bringing checkpoints to another folder, best Drive, while training goes on.
+
+A child process copies and reads back, so neither training's interpreter nor a hung Drive is in the way of the other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from colabpanel.errors import ColabPanelError, StorageError
+from colabpanel.progress import Progress
+from colabpanel.services.checkpoints.policy import Policy
+from colabpanel.services.checkpoints.record import Record
+from colabpanel.services.checkpoints.store import Store, remove_folder
+from colabpanel.services.disks import disk_errors_in_words
+from colabpanel.services.isolated import ChildFailedError, call_isolated
+
+__all__ = ["Mirroring", "copy_folder"]
+
+_PAUSES = (1.0, 5.0, 15.0, 60.0)
+
+
+class Mirroring:
+    """Copies what the policy keeps to the mirror, one checkpoint after another, the best and the newest first.
+
+    Args:
+        local: Where checkpoints are written first.
+        mirror: Where they shall be, too.
+        policy: Which are kept there.
+        pauses: Seconds to wait after each failure in a row; the last one again and again.
+    """
+
+    def __init__(self, local: Store, mirror: Store, policy: Policy, pauses: tuple[float, ...] = _PAUSES) -> None:
+        self.local, self.mirror, self._policy, self._pauses = local, mirror, policy, pauses
+        self.failure: ColabPanelError | None = None
+        self.copying = ""
+        self._woken, self._idle, self._closed = threading.Event(), threading.Event(), threading.Event()
+        self._idle.set()
+        self._prunes = False
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def wake(self, *, prune: bool) -> None:
+        """Look for what is to be copied, now, in the background.
+
+        Args:
+            prune: Delete what the policy does not keep, from now on: not before this object has saved something, for
+                whoever opens a folder only to restore may have another policy.
+        """
+        with self._lock:
+            self._prunes = self._prunes or prune
+            self._idle.clear()
+            self._woken.set()
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="colabpanel-mirror", daemon=True)
+                self._thread.start()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything is there that shall be."""
+        return self._idle.is_set()
+
+    def close(self) -> None:
+        """Begin nothing new."""
+        self._closed.set()
+        self._woken.set()
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._closed.is_set():
+            self._woken.clear()
+            try:
+                with disk_errors_in_words():
+                    self._round()
+            except (ColabPanelError, ChildFailedError) as error:
+                self.failure = error if isinstance(error, ColabPanelError) else _unexpected(error)
+                self.copying = ""
+                self._woken.wait(self._pauses[min(failures, len(self._pauses) - 1)])
+                failures += 1
+                continue
+            failures, self.failure = 0, None
+            with self._lock:
+                if not self._woken.is_set():
+                    self._idle.set()
+                    self._thread = None
+                    return
+
+    def _round(self) -> None:
+        """Copy all that is missing, then delete what the policy no longer keeps."""
+        self.mirror.sweep()
+        while not self._closed.is_set() and (record := self._next()) is not None:
+            self.copying = record.name
+            self._copy(record)
+        self.copying = ""
+        if self._prunes:
+            self.mirror.prune(self._policy.kept)
+
+    def _next(self) -> Record | None:
+        """Return what is to be copied next."""
+        here, there = self.local.records(), {record.name: record for record in self.mirror.records()}
+        missing = [record for record in here if record.name not in there]
+        kept = self._policy.kept([*there.values(), *missing])
+        missing = [record for record in missing if record.name in kept]
+        return self._policy.best(missing) or (missing[-1] if missing else None)
+
+    def _copy(self, record: Record) -> None:
+        part = self.mirror.begin(record.name)
+        try:
+            copy_folder(self.local.folder / record.name, part, progress=_Until(self._closed.is_set))
+            self.mirror.publish(part, record)
+        except ColabPanelError:
+            if any(here.name == record.name for here in self.local.records()):
+                raise
+        finally:
+            remove_folder(part)
+
+
+def copy_folder(source: Path, target: Path, *, progress: Progress | None = None) -> None:
+    """Copy the files of a checkpoint into a folder, in a child process, and read them back.
+
+    Raises:
+        ColabPanelError: Not all of them could be copied.
+    """
+    arguments = {
+        "source": str(source),
+        "target": str(target),
+        "into_folder": False,
+        "root": None,
+        "state_dir": None,
+    }
+    copied = call_isolated("colabpanel.services.copying.engine:copy_here", arguments, progress=progress)
+    if copied["skipped"]:
+        name, reason = copied["skipped"][0]
+        raise StorageError(f"{source.name}/{name} could not be copied: {reason}", hint="Try again.")
+
+
+class _Until(Progress):
+    """Cancels the copying when there is no more need of it."""
+
+    def __init__(self, is_over: Callable[[], bool]) -> None:
+        self._is_over = is_over
+
+    def advance(self, amount: int = 1) -> None:
+        if self._is_over():
+            raise StorageError("Copying to the mirror was stopped.", hint="Open the same folders again: it goes on.")
+
+
+def _unexpected(error: BaseException) -> StorageError:
+    last = str(error).strip().splitlines()[-1:] or ["unknown"]
+    return StorageError(f"Copying to the mirror failed ({last[0][:200]}).", hint="It is tried again.")

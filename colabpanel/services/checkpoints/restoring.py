@@ -1,0 +1,142 @@
+"""Finding the checkpoint that is meant, making sure that it is whole, and putting it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from colabpanel.errors import ArchiveError, InputError, TrustError
+from colabpanel.progress import Progress
+from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts
+from colabpanel.services.checkpoints.frameworks._registry import framework_called
+from colabpanel.services.checkpoints.metrics import best_first, insist_on
+from colabpanel.services.checkpoints.mirroring import copy_folder
+from colabpanel.services.checkpoints.models import Place
+from colabpanel.services.checkpoints.policy import Policy
+from colabpanel.services.checkpoints.randomness import RANDOM, restore_random
+from colabpanel.services.checkpoints.record import Record
+from colabpanel.services.checkpoints.saving import EXTRA
+from colabpanel.services.checkpoints.store import Store, remove_folder
+from colabpanel.services.snapshots.service import load
+
+__all__ = ["Copies", "Damaged", "candidates", "first_that_loads", "none_is_whole", "whole_folders"]
+
+Damaged = list[tuple[str, str]]
+"""Checkpoints that cannot be read, and why."""
+
+
+class Copies(NamedTuple):
+    """Where a checkpoint is."""
+
+    record: Record
+    stores: dict[Place, Store]
+
+
+def candidates(found: list[Copies], which: str | int, policy: Policy) -> list[Copies]:
+    """Return the checkpoints that are meant, the first choice first.
+
+    Args:
+        found: All, oldest first.
+        which: ``best``, ``last``, a step, or the name of one.
+        policy: Tells which is best.
+
+    Raises:
+        InputError: There is none.
+    """
+    if not found:
+        raise InputError("There are no checkpoints yet.", hint="Save one first, or look whether the folder is right.")
+    if which == "last":
+        return found[::-1]
+    by_name = {one.record.name: one for one in found}
+    if which == "best":
+        insist_on(policy.monitor, {name for one in found for name in one.record.metrics})
+        return [
+            by_name[record.name] for record in best_first([one.record for one in found], policy.monitor, policy.mode)
+        ]
+    chosen = [one for one in found[::-1] if which in (one.record.step, one.record.name)]
+    if not chosen:
+        steps = ", ".join(str(one.record.step) for one in found[-8:])
+        raise InputError(
+            f"There is no checkpoint {which!r}.", hint=f'There are steps {steps}; or write "best" or "last".'
+        )
+    return chosen
+
+
+def whole_folders(
+    chosen: list[Copies], local: Store, damaged: Damaged, progress: Progress
+) -> Iterator[tuple[Copies, Path]]:
+    """Give the folders of checkpoints whose files are what was saved, one after another.
+
+    A copy that is only on the mirror is brought here first.
+    """
+    for one in chosen:
+        for place, store in one.stores.items():
+            problem = store.verify(one.record) if place == "local" else _fetch(one.record, store, local, progress)
+            if not problem:
+                yield one, local.folder / one.record.name
+                break
+            damaged.append((f"{one.record.name} ({place})", problem))
+
+
+def _fetch(record: Record, mirror: Store, local: Store, progress: Progress) -> str:
+    """Copy a checkpoint from the mirror; returns what is wrong with it, or nothing."""
+    if any(here.name == record.name for here in local.records()):
+        local.delete(record.name)  # a damaged copy: the one that comes takes its place
+    part = local.begin(record.name)
+    try:
+        copy_folder(mirror.folder / record.name, part, progress=progress)
+        problem = local.verify_in(part, record)
+        if not problem:
+            local.publish(part, record)
+        return problem
+    finally:
+        remove_folder(part)
+
+
+def fill(record: Record, folder: Path, parts: Parts, *, strict: bool, trusted: bool, random: bool) -> Outcome:
+    """Put the files of a folder back into what is given.
+
+    Raises:
+        ArchiveError: A file cannot be read.
+        InputError: It does not fit.
+    """
+    outcome = framework_called(record.framework).restore(folder, parts, strict=strict, trusted=trusted)
+    if (folder / EXTRA).exists():
+        try:
+            outcome.extra.update(load(folder / EXTRA, trusted=trusted))
+            outcome.restored.append("extra")
+        except TrustError as error:
+            outcome.not_restored.append(("extra", f"{error.message} Pass trusted=True to load it."))
+    if random:
+        restored, not_restored = restore_random((folder / RANDOM).read_bytes())
+        outcome.restored += restored
+        outcome.not_restored += not_restored
+    return outcome
+
+
+def first_that_loads(
+    folders: Iterator[tuple[Copies, Path]], parts: Parts, damaged: Damaged, *, strict: bool, trusted: bool, random: bool
+) -> tuple[Copies, Outcome]:
+    """Restore the first of several checkpoints that can be read.
+
+    Raises:
+        ArchiveError: None of them can be.
+    """
+    for one, folder in folders:
+        try:
+            return one, fill(one.record, folder, parts, strict=strict, trusted=trusted, random=random)
+        except ArchiveError as error:
+            damaged.append((one.record.name, error.message))
+    raise none_is_whole(damaged)
+
+
+def none_is_whole(damaged: Damaged) -> ArchiveError:
+    """Say that no checkpoint can be read."""
+    name, problem = damaged[0]
+    return ArchiveError(
+        f"None of these checkpoints can be read: {name}: {problem}."
+        if len(damaged) == 1
+        else f"None of {len(damaged)} copies of checkpoints can be read; of {name}: {problem}.",
+        hint="Choose another checkpoint, or another folder.",
+    )

@@ -1,0 +1,230 @@
+"""A folder of checkpoints: what is in it, and how one comes into it and leaves it.
+
+Every change is a rename, and the manifest is written after what it lists is there and before what it no longer lists
+goes. So whatever the manifest lists can be loaded, and whoever is killed leaves only hidden folders, which are swept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import xxhash
+
+from colabpanel.services.checkpoints.models import CheckpointFile
+from colabpanel.services.checkpoints.record import MANIFEST, RECORD, Record, as_json, read_manifest, read_record
+from colabpanel.services.files import delete_file, is_alive, sync_folder, write_atomic
+
+__all__ = ["Store", "remove_folder", "settle"]
+
+_PART = re.compile(r"\.(?P<name>.+)\.(?P<host>[0-9a-f]{8})-(?P<process>\d+)-\d+\.(?:part|gone)")
+_ABANDONED = 24 * 3600.0  # seconds after which what another machine began is swept
+_PIECE = 4 << 20
+
+_locks: dict[str, threading.RLock] = {}
+
+
+class Store:
+    """One folder with checkpoints of ours.
+
+    Args:
+        folder: It is made when something comes into it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = _locks.setdefault(str(folder), threading.RLock())
+
+    def records(self) -> list[Record]:
+        """Return what is there, oldest first.
+
+        The manifest tells, which is one file to read. A checkpoint that it does not list, for whoever published it was
+        killed before that, is found by its own record.
+
+        Raises:
+            OSError: The disk refused.
+        """
+        with self._lock:
+            here = self._folders()
+            listed = {record.name: record for record in read_manifest(self.folder / MANIFEST) if record.name in here}
+            for name in here - set(listed):
+                found = read_record(self.folder / name / RECORD)
+                if found is not None and found.name == name and self._is_whole(found):
+                    listed[name] = found
+            return sorted(listed.values(), key=lambda record: (record.created, record.name))
+
+    def _folders(self) -> set[str]:
+        try:
+            with os.scandir(self.folder) as entries:
+                return {entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()}
+        except FileNotFoundError:
+            return set()
+
+    def _is_whole(self, record: Record) -> bool:
+        folder = self.folder / record.name
+        return all((folder / file.name).is_file() for file in record.files) and not any(
+            (folder / file.name).stat().st_size != file.size for file in record.files
+        )
+
+    def begin(self, name: str) -> Path:
+        """Make a hidden folder in which a checkpoint is put together."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / self._hidden(name, "part")
+        part.mkdir()
+        return part
+
+    @staticmethod
+    def _hidden(name: str, why: str) -> str:
+        host = xxhash.xxh32_hexdigest(platform.node().encode())
+        return f".{name}.{host}-{os.getpid()}-{threading.get_ident()}.{why}"
+
+    def free_name(self, step: int) -> str:
+        """Return a name for a checkpoint of this step that nothing here has."""
+        taken, name, number = self._folders(), f"step-{step:08d}", 1
+        while name in taken:
+            number += 1
+            name = f"step-{step:08d}-{number}"
+        return name
+
+    def publish(self, part: Path, record: Record) -> None:
+        """Put a folder, whose files are on the disk already, in its place."""
+        with self._lock:
+            write_atomic(part / RECORD, as_json(record))
+            sync_folder(part)
+            part.rename(self.folder / record.name)
+            sync_folder(self.folder)
+            self._list([*self.records(), record])
+
+    def delete(self, name: str) -> None:
+        """Delete a checkpoint: on Drive its files are emptied first, for the Trash takes room."""
+        with self._lock:
+            self._list([record for record in self.records() if record.name != name])
+            gone = self.folder / self._hidden(name, "gone")
+            with contextlib.suppress(FileNotFoundError):
+                (self.folder / name).rename(gone)
+        remove_folder(gone)
+
+    def prune(
+        self, kept: Callable[[list[Record]], set[str]], told: Callable[[int], None] = lambda _: None
+    ) -> list[str]:
+        """Delete what is not kept.
+
+        Args:
+            kept: Returns the names of those to keep, of all that are here.
+            told: Is called after each that was deleted, and may raise to end it.
+
+        Returns:
+            The names of those deleted.
+        """
+        records = self.records()
+        names = kept(records)
+        gone = [record.name for record in records if record.name not in names and not self.is_pinned(record.name)]
+        for name in gone:
+            self.delete(name)
+            told(1)
+        return gone
+
+    def mark(self, name: str, change: Callable[[Record], Record]) -> Record:
+        """Change what is noted of a checkpoint: its tags, or whether it is pinned.
+
+        Raises:
+            KeyError: It is not here.
+        """
+        with self._lock:
+            records = {record.name: record for record in self.records()}
+            changed = change(records[name])
+            write_atomic(self.folder / name / RECORD, as_json(changed))
+            self._list([*records.values(), changed])
+            return changed
+
+    def is_pinned(self, name: str) -> bool:
+        """Whether a checkpoint is pinned, by its own record: another process may have pinned it just now."""
+        found = read_record(self.folder / name / RECORD)
+        return found is not None and found.is_pinned
+
+    def _list(self, records: list[Record]) -> None:
+        last = {record.name: record for record in records}
+        write_atomic(self.folder / MANIFEST, as_json(sorted(last.values(), key=lambda record: record.created)))
+
+    def sweep(self) -> None:
+        """Remove what was begun by processes that are gone."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.folder) as entries:
+            found = [(Path(entry.path), match) for entry in entries if (match := _PART.fullmatch(entry.name))]
+            for path, match in found:
+                if self._is_abandoned(path, match["host"], int(match["process"])):
+                    remove_folder(path)
+
+    @staticmethod
+    def _is_abandoned(path: Path, host: str, process: int) -> bool:
+        if host == xxhash.xxh32_hexdigest(platform.node().encode()):
+            return not is_alive(process)
+        return time.time() - path.stat().st_mtime > _ABANDONED
+
+    def verify(self, record: Record) -> str:
+        """Return what is wrong with the files of a checkpoint, or nothing.
+
+        Raises:
+            OSError: The disk refused to read.
+        """
+        return self.verify_in(self.folder / record.name, record)
+
+    @staticmethod
+    def verify_in(folder: Path, record: Record) -> str:
+        """Return what is wrong with the files of a checkpoint in a folder, or nothing."""
+        for file in record.files:
+            try:
+                found = digest_of(folder / file.name)
+            except FileNotFoundError:
+                return f"{file.name} is missing"
+            if found.size != file.size:
+                return f"{file.name} has {found.size:,} bytes instead of {file.size:,}"
+            if found.digest != file.digest:
+                return f"{file.name} is not what was saved"
+        return ""
+
+
+def digest_of(path: Path) -> CheckpointFile:
+    """Read a file and return what it is."""
+    hashed, size = xxhash.xxh3_128(), 0
+    with path.open("rb", buffering=0) as file:
+        buffer = bytearray(_PIECE)
+        view = memoryview(buffer)
+        while count := file.readinto(buffer):
+            hashed.update(view[:count])
+            size += count
+    return CheckpointFile(path.name, size, hashed.hexdigest())
+
+
+def settle(part: Path, record: Record) -> Record:
+    """Make the files of a folder durable, and return the record with what they are."""
+    files = []
+    for path in sorted(_files_of(part)):
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+        files.append(replace(digest_of(path), name=path.relative_to(part).as_posix()))
+    return replace(record, files=tuple(files))
+
+
+def _files_of(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != RECORD:
+            yield path
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove the hidden folder of a checkpoint; what cannot be removed now is swept another time."""
+    with contextlib.suppress(OSError):
+        paths = sorted(folder.rglob("*"), reverse=True)  # what is in a folder comes before it
+        for path in paths:
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            else:
+                delete_file(path)
+        folder.rmdir()

@@ -1,0 +1,122 @@
+"""The weights in any checkpoint, whoever wrote it, as arrays by name. Nothing of a checkpoint is run for it."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from colabpanel.errors import ArchiveError, InputError
+from colabpanel.services.checkpoints.models import Checkpoint
+from colabpanel.services.optional import optional
+
+__all__ = ["weights_of"]
+
+_NESTED = ("state_dict", "model_state_dict", "model", "module", "net", "weights")
+_KERAS = ("model.weights.h5",)
+
+
+def weights_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the weights of a model: tensors of PyTorch or arrays of NumPy, by name.
+
+    Raises:
+        InputError: There are none that can be read without running code.
+        ArchiveError: A file is damaged.
+        MissingLibraryError: The library to read them is not installed.
+    """
+    reader = _READERS.get(checkpoint.framework or checkpoint.kind) or _READERS.get(checkpoint.kind)
+    if reader is None:
+        raise InputError(
+            f"The weights in {checkpoint.name} are not read here.", hint="Use the library that wrote them."
+        )
+    found = dict(reader(checkpoint.path))
+    if not found:
+        raise InputError(f"There are no weights in {checkpoint.name}.", hint="Choose another checkpoint.")
+    return found
+
+
+def _from_torch(path: Path) -> Iterator[tuple[str, Any]]:
+    optional("torch", "reading files of PyTorch")
+    from colabpanel.services.checkpoints.frameworks.torch_models import read_state
+
+    state = read_state(path / "model.pt" if path.is_dir() else path, in_place=True)
+    for name in _NESTED:
+        if isinstance(state, Mapping) and isinstance(state.get(name), Mapping):
+            state = state[name]
+    yield from _flat(state, "")
+
+
+def _flat(state: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    if hasattr(state, "dtype") and hasattr(state, "shape"):
+        yield prefix or "weights", state
+    elif isinstance(state, Mapping):
+        for name, value in state.items():
+            yield from _flat(value, f"{prefix}.{name}" if prefix else str(name))
+    elif isinstance(state, (list, tuple)):
+        for number, value in enumerate(state):
+            yield from _flat(value, f"{prefix}.{number}" if prefix else str(number))
+
+
+def _from_lightning(path: Path) -> Iterator[tuple[str, Any]]:
+    return _from_torch(path / "lightning.ckpt" if path.is_dir() else path)
+
+
+def _from_safetensors(path: Path) -> Iterator[tuple[str, Any]]:
+    library = optional("safetensors.numpy", "reading safetensors files")
+    files = sorted(path.parent.glob("*.safetensors")) if path.suffix == ".json" else [path]
+    for file in files:
+        try:
+            yield from library.load_file(file).items()
+        except Exception as error:  # noqa: BLE001 - its own kind, which is not to be imported
+            raise ArchiveError(f"{file.name} is damaged ({error}).", hint="Choose another checkpoint.") from None
+
+
+def _from_transformers(path: Path) -> Iterator[tuple[str, Any]]:
+    optional("torch", "reading these weights")
+    from colabpanel.services.checkpoints.frameworks.transformers_folder import weights_in
+
+    return weights_in(path)
+
+
+def _from_keras(path: Path) -> Iterator[tuple[str, Any]]:
+    h5py = optional("h5py", "reading weights of Keras")
+    file = path / _KERAS[0] if path.is_dir() else path
+    try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive, archive.open(_KERAS[0]) as member, h5py.File(member) as found:
+                yield from _arrays_in(found, h5py.Dataset)
+        else:
+            with h5py.File(file) as found:
+                yield from _arrays_in(found, h5py.Dataset)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise ArchiveError(f"{file.name} is damaged ({error}).", hint="Choose another checkpoint.") from None
+
+
+def _arrays_in(group: Any, kind: type) -> list[tuple[str, Any]]:
+    arrays: list[tuple[str, Any]] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, kind) and not name.startswith("optimizer"):
+            arrays.append((name.replace("/", "."), item[()]))  # type: ignore[index]  # a dataset of h5py
+
+    group.visititems(visit)
+    return arrays
+
+
+def _from_tensorflow(path: Path) -> Iterator[tuple[str, Any]]:
+    tensorflow = optional("tensorflow", "reading checkpoints of TensorFlow")
+    reader = tensorflow.train.load_checkpoint(str(path))
+    for name in sorted(reader.get_variable_to_shape_map()):
+        if "OPTIMIZER" not in name and "optimizer" not in name and "_CHECKPOINTABLE_OBJECT_GRAPH" not in name:
+            yield name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE"), reader.get_tensor(name)
+
+
+_READERS: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
+    "torch": _from_torch,
+    "lightning": _from_lightning,
+    "safetensors": _from_safetensors,
+    "transformers": _from_transformers,
+    "keras": _from_keras,
+    "tensorflow": _from_tensorflow,
+}

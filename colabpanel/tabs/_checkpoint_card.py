@@ -1,0 +1,226 @@
+"""The card of chosen checkpoints: what is in them, and what can be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import ipywidgets
+
+from colabpanel import words
+from colabpanel.errors import InputError
+from colabpanel.services.checkpoints.comparing import checkpoint_contents, compare_checkpoints
+from colabpanel.services.checkpoints.exporting import ExportedCheckpoint, export_checkpoint
+from colabpanel.services.checkpoints.models import Checkpoint, Restored, VerifiedCheckpoint
+from colabpanel.services.checkpoints.panel_calls import delete_chosen, pin_chosen, restore_into, verify_chosen
+from colabpanel.tabs._base import Tab, card
+from colabpanel.tabs._checkpoint_words import (
+    checkpoint_title,
+    comparison_rows,
+    contents_rows,
+    restore_code,
+    said_of_restored,
+    said_of_verified,
+)
+from colabpanel.widgets.basics import button, sendable, styled
+from colabpanel.widgets.data_table import Column, DataTable
+from colabpanel.widgets.messages import CodeView, Message
+from colabpanel.widgets.path_picker import PathPicker
+
+__all__ = ["CheckpointCard"]
+
+_HALF = "Half precision (float16), half the size"
+
+
+class Folder(Protocol):
+    """The folder that is listed beside this card."""
+
+    @property
+    def directory(self) -> str: ...
+    def list_folder(self) -> None: ...
+
+
+class CheckpointCard:
+    """One or several checkpoints of the folder.
+
+    Args:
+        tab: The tab it belongs to.
+        folder: Where they are.
+    """
+
+    def __init__(self, tab: Tab, folder: Folder) -> None:
+        self._tab, self._folder = tab, folder
+        self._rows: dict[str, Checkpoint] = {}
+        self.chosen = styled(ipywidgets.SelectMultiple(description="Checkpoints", rows=6), "cp-field", "cp-list")
+        self.variable = styled(
+            ipywidgets.Text(description="Restore into", value="model", placeholder="A variable"), "cp-field"
+        )
+        self.export_to = PathPicker(
+            "Export to", tab.browse, root=tab.context.host.root, placeholder="A .safetensors file"
+        )
+        self.half = styled(ipywidgets.Checkbox(description=_HALF, indent=False, value=False), "cp-check")
+        self.inside = DataTable(
+            "What is in the chosen checkpoints",
+            [Column("What"), Column("First"), Column("Second")],
+            empty="Choose one checkpoint and press Look inside, or two and press Compare.",
+        )
+        self.code = CodeView()
+        self._buttons()
+        self.chosen.observe(self._changed, names="value")
+        self.variable.observe(self._changed, names="value")
+        self._changed(None)
+        self.widget = card(
+            "Chosen checkpoints",
+            self.chosen,
+            self._looking,
+            self.inside,
+            *tab.for_coders(self.variable),
+            self.export_to,
+            self.half,
+            self.jobs,
+            *tab.for_coders(self.code),
+        )
+
+    def _buttons(self) -> None:
+        tab, is_served = self._tab, self._tab.context.host.is_served
+        self.look_button = button("Look inside", tooltip="Tell what is in it, without loading it", icon="search")
+        self.compare_button = button("Compare", tooltip="Tell how the two chosen differ", icon="columns")
+        self.verify_button = button("Verify all", tooltip="Read all files and compare them with what was saved")
+        self.restore_button = button(
+            "Restore", tooltip="Put the chosen checkpoint into a variable", icon="undo", kind="primary"
+        )
+        self.export_button = button(
+            "Export", tooltip="Write the weights as a safetensors file", kind="primary" if is_served else ""
+        )
+        self.pin_button = button("Pin", tooltip="Keep the chosen whatever the policy says")
+        self.unpin_button = button("Unpin", tooltip="Let the policy decide about the chosen again")
+        self.delete_button = button("Delete", tooltip="Delete the chosen", icon="trash", kind="danger")
+        others = (self.pin_button, self.unpin_button, self.delete_button)
+        row = (self.look_button, self.compare_button, self.verify_button)
+        self._looking = styled(ipywidgets.HBox(row), "cp-row")
+        if is_served:
+            tab.for_coders(self.restore_button)
+            self.jobs = tab.job_view(self.export_button, *others)
+        else:
+            tab.on_click(self.restore_button, self.restore)
+            self.jobs = tab.job_view(self.restore_button, self.export_button, *others)
+        tab.on_click(self.look_button, self.look_inside)
+        tab.on_click(self.compare_button, self.compare)
+        tab.on_click(self.verify_button, self.verify)
+        tab.on_click(self.export_button, self.export)
+        tab.on_click(self.pin_button, lambda: self.pin(pinned=True))
+        tab.on_click(self.unpin_button, lambda: self.pin(pinned=False))
+        tab.on_click(self.delete_button, self.delete)
+
+    def show(self, rows: Sequence[Checkpoint]) -> None:
+        """Offer these checkpoints, the newest first; what was chosen stays chosen."""
+        kept = [name for name in self.chosen.value if name in {row.name for row in rows}]
+        self._rows = {row.name: row for row in rows}
+        options = tuple((sendable(checkpoint_title(row)), row.name) for row in reversed(rows))
+        if options != tuple(self.chosen.options):
+            self.chosen.options = options
+            self.chosen.value = kept
+
+    def _changed(self, _: object) -> None:
+        names = list(self.chosen.value)
+        row = self._rows.get(names[0]) if names else None
+        self.code.show(restore_code(row, self.variable.value.strip() or "model"))
+
+    def _names(self) -> list[str]:
+        names = list(self.chosen.value)
+        if not names:
+            raise InputError("No checkpoint is chosen.", hint="Choose one in the list.")
+        return names
+
+    def _one(self) -> str:
+        names = self._names()
+        if len(names) > 1:
+            raise InputError("Several checkpoints are chosen.", hint="Choose one of them.")
+        return names[0]
+
+    def look_inside(self) -> None:
+        """Tell what is in the chosen checkpoint."""
+        name, folder, root = self._one(), self._folder.directory, self._tab.context.host.root
+        self._tab.in_background(
+            "contents",
+            lambda progress: checkpoint_contents(folder, name, root=root, progress=progress),
+            lambda found: self.inside.show(contents_rows(found)),
+        )
+
+    def compare(self) -> None:
+        """Tell how the two chosen differ; the earlier one is the first."""
+        names, folder, root = self._names(), self._folder.directory, self._tab.context.host.root
+        if len(names) != 2:  # noqa: PLR2004 - a pair
+            raise InputError("Two checkpoints are compared.", hint="Choose two in the list, with Ctrl or Cmd held.")
+        first, second = (name for name in self._rows if name in names)
+        self._tab.in_background(
+            "compare",
+            lambda progress: compare_checkpoints(folder, first, second, root=root, progress=progress),
+            lambda found: self.inside.show(comparison_rows(found)),
+        )
+
+    def verify(self) -> None:
+        """Read all files of the folder's checkpoints."""
+        host, folder = self._tab.context.host, self._folder.directory
+
+        def say(found: list[VerifiedCheckpoint]) -> Message:
+            kind, sentence, details = said_of_verified(found)
+            return Message(kind, sentence, details=details, details_title="Which, and why")
+
+        self._tab.start_job(self.jobs, say, lambda progress: verify_chosen(progress, host, folder))
+
+    def restore(self) -> None:
+        """Put the chosen checkpoint into a variable of the notebook."""
+        name, variable = self._one(), self.variable.value.strip()
+
+        def say(restored: Restored) -> Message:
+            sentence, hint = said_of_restored(restored, variable)
+            return Message("ok", sentence, hint)
+
+        self._tab.start_job(
+            self.jobs, say, restore_into, self._tab.context.host, self._folder.directory, name, variable
+        )
+
+    def export(self) -> None:
+        """Write the weights of the chosen checkpoint as a file."""
+        name, folder, root = self._one(), self._folder.directory, self._tab.context.host.root
+        target = self._tab.absolute(self.export_to.path or str(Path(folder) / "exports" / f"{name}.safetensors"))
+        dtype = "float16" if self.half.value else None
+        self._tab.start_job(
+            self.jobs,
+            _exported,
+            lambda progress: export_checkpoint(folder, name, target, dtype=dtype, root=root, progress=progress),
+        )
+
+    def pin(self, *, pinned: bool) -> None:
+        """Keep the chosen whatever the policy says, or no longer."""
+        names, folder, host = self._names(), self._folder.directory, self._tab.context.host
+
+        def say(done: list[str]) -> Message:
+            self._folder.list_folder()
+            return Message("ok", f"{'Pinned' if pinned else 'Unpinned'} {words.plural(len(done), 'checkpoint')}.")
+
+        self._tab.start_job(self.jobs, say, lambda progress: pin_chosen(progress, host, folder, names, pinned=pinned))
+
+    def delete(self) -> None:
+        """Delete the chosen."""
+        names, folder, host = self._names(), self._folder.directory, self._tab.context.host
+        foreign = [name for name in names if self._rows[name].kind != "colabpanel"]
+        if foreign:
+            raise InputError(
+                f"{foreign[0]} was not written by colabpanel.", hint="Other libraries' files are not deleted here."
+            )
+
+        def say(done: list[str]) -> Message:
+            self._folder.list_folder()
+            return Message("ok", f"Deleted {words.plural(len(done), 'checkpoint')}.")
+
+        self._tab.start_job(self.jobs, say, lambda progress: delete_chosen(progress, host, folder, names))
+
+
+def _exported(found: ExportedCheckpoint) -> Message:
+    converted = f", {words.count(found.converted)} of them converted" if found.converted else ""
+    return Message(
+        "ok", f"Exported {words.plural(found.tensors, 'tensor')}{converted}, {words.size(found.size)}, to {found.path}."
+    )

@@ -1,0 +1,244 @@
+"""Real training with each library: the best is chosen, and a run that resumes is the run that never stopped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from colabpanel.errors import InputError
+from colabpanel.services.checkpoints.service import Checkpoints
+
+os.environ["KERAS_BACKEND"] = "torch"
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries' own making
+
+
+def _data() -> tuple[Any, Any]:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(64, 8)).astype(np.float32)
+    return x, (x.sum(axis=1) > 0).astype(np.float32)
+
+
+# Keras
+
+
+def _keras_model(seed: int) -> Any:
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential(
+        [
+            keras.layers.Input((8,)),
+            keras.layers.Dense(8, "relu"),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(1, "sigmoid"),
+        ]
+    )
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def test_keras_resumes_to_the_bit(tmp_path: Path) -> None:
+    x, y = _data()
+    options: dict[str, Any] = {"batch_size": 16, "validation_split": 0.25, "verbose": 0}
+    whole = _keras_model(0)
+    uninterrupted = whole.fit(x, y, epochs=4, **options).history["val_loss"]
+
+    checkpoints = Checkpoints(tmp_path / "run", monitor="val_acc", keep_last=None)
+    half = _keras_model(0)
+    half.fit(x, y, epochs=2, callbacks=[checkpoints.keras()], **options)
+    rows = checkpoints.table()
+    assert [(row.step, row.epoch, row.framework) for row in rows] == [(3, 1, "keras"), (6, 2, "keras")]
+    best = max(rows, key=lambda row: row.metrics["val_accuracy"])
+    assert best.metrics["val_accuracy"] == next(row for row in rows if row.is_best).metrics["val_accuracy"]
+
+    resumed = _keras_model(1)
+    again = Checkpoints(tmp_path / "run", keep_last=None)
+    restored = again.restore(resumed, which="last")
+    assert {"model", "optimizer", "random numbers of layers", "random numbers of PyTorch"} <= set(restored.restored)
+    assert restored.checkpoint.epoch == 2
+    later = resumed.fit(x, y, epochs=4, initial_epoch=2, callbacks=[again.keras()], **options).history["val_loss"]
+    assert later == uninterrupted[2:]
+    for one, two in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        assert np.array_equal(one, two)
+
+
+def test_keras_saves_between_epochs_when_it_is_asked(tmp_path: Path) -> None:
+    x, y = _data()
+    checkpoints = Checkpoints(tmp_path / "run", every_steps=3, keep_last=None, monitor="loss")
+    model = _keras_model(0)
+    model.fit(x, y, batch_size=8, epochs=1, verbose=0, callbacks=[checkpoints.keras()])
+    assert [(row.step, row.epoch) for row in checkpoints.table()] == [(3, 0), (6, 0), (8, 1)]
+    with pytest.raises(InputError, match="loaded into a model"):
+        checkpoints.restore(which="last")
+    import keras
+
+    other = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+    with pytest.raises(InputError, match="do not fit this model"):
+        checkpoints.restore(other, which="last")
+    assert checkpoints.restore(_keras_model(1), which=3).checkpoint.step == 3
+
+
+# Lightning
+
+
+def _lightning(seed: int, folder: Path, epochs: int, callbacks: list[Any]) -> tuple[Any, Any]:
+    lightning = pytest.importorskip("lightning.pytorch")
+    import torch
+
+    class Module(lightning.LightningModule):  # type: ignore[name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 1))
+            self.losses: list[float] = []
+            self.fails_at = -1
+
+        def training_step(self, batch: Any, index: int) -> Any:
+            if index == self.fails_at:
+                raise ZeroDivisionError
+            loss = torch.nn.functional.mse_loss(self.net(batch[0]).squeeze(1), batch[1])
+            self.losses.append(loss.item())
+            return loss
+
+        def validation_step(self, batch: Any, index: int) -> None:
+            self.log("val_loss", torch.nn.functional.mse_loss(self.net(batch[0]).squeeze(1), batch[1]))
+
+        def configure_optimizers(self) -> Any:
+            optimizer = torch.optim.Adam(self.parameters(), 1e-2)
+            return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 2)]
+
+    lightning.seed_everything(seed, verbose=False)
+    module = Module()
+    trainer = lightning.Trainer(
+        max_epochs=epochs,
+        callbacks=callbacks,
+        default_root_dir=folder,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    return trainer, module
+
+
+def _loaders() -> tuple[Any, Any]:
+    import torch
+
+    x, y = map(torch.from_numpy, _data())
+    data = torch.utils.data.TensorDataset(x, y)
+    return torch.utils.data.DataLoader(data, 16, shuffle=True), torch.utils.data.DataLoader(data, 32)
+
+
+def test_lightning_resumes_to_the_bit(tmp_path: Path) -> None:
+    trainer, whole = _lightning(0, tmp_path, 4, [])
+    trainer.fit(whole, *_loaders())
+
+    checkpoints = Checkpoints(tmp_path / "run", monitor="val_loss", keep_last=None)
+    trainer, half = _lightning(0, tmp_path, 2, [checkpoints.lightning()])
+    trainer.fit(half, *_loaders())
+    rows = checkpoints.table()
+    assert [row.step for row in rows] == [4, 8]
+    assert min(rows, key=lambda row: row.metrics["val_loss"]).is_best
+
+    again = Checkpoints(tmp_path / "run", monitor="val_loss", keep_last=None)
+    trainer, resumed = _lightning(1, tmp_path, 4, [again.lightning()])
+    trainer.fit(resumed, *_loaders(), ckpt_path=again.path("last") / "lightning.ckpt")
+    assert resumed.losses == whole.losses[8:]
+    for one, two in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert one.equal(two)
+
+    _, fresh = _lightning(2, tmp_path, 1, [])
+    restored = again.restore(fresh, which=8)
+    assert restored.restored[0] == "model"
+    assert "optimizer" in dict(restored.not_restored)
+    for one, two in zip(half.state_dict().values(), fresh.state_dict().values(), strict=True):
+        assert one.equal(two)
+
+
+def test_lightning_saves_when_training_fails(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "run", monitor="val_loss", every_steps=2)
+    trainer, module = _lightning(0, tmp_path, 1, [checkpoints.lightning()])
+    module.fails_at = 3
+    with pytest.raises(ZeroDivisionError):
+        trainer.fit(module, *_loaders())
+    assert [(row.step, row.tags) for row in checkpoints.table()] == [(2, ()), (3, ("ZeroDivisionError",))]
+
+
+# Transformers
+
+
+def _transformers(seed: int, folder: Path, epochs: int, callbacks: list[Any]) -> Any:
+    transformers = pytest.importorskip("transformers")
+    import torch
+
+    transformers.set_seed(seed)
+    config = transformers.BertConfig(
+        vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, num_labels=2
+    )
+    random = np.random.default_rng(0)
+    rows = [{"input_ids": torch.from_numpy(random.integers(0, 50, 6)), "labels": n % 2} for n in range(16)]
+    arguments = transformers.TrainingArguments(
+        str(folder),
+        num_train_epochs=epochs,
+        per_device_train_batch_size=4,
+        eval_strategy="epoch",
+        save_strategy="no",
+        lr_scheduler_type="constant",
+        report_to=[],
+        disable_tqdm=True,
+        use_cpu=True,
+        seed=seed,
+    )
+    model = transformers.BertForSequenceClassification(config)
+    return transformers.Trainer(model, arguments, train_dataset=rows, eval_dataset=rows, callbacks=callbacks)
+
+
+def test_transformers_resumes_to_the_bit(tmp_path: Path) -> None:
+    whole = _transformers(0, tmp_path / "a", 4, [])
+    whole.train()
+
+    checkpoints = Checkpoints(tmp_path / "run", monitor="val_loss", keep_last=None)
+    half = _transformers(0, tmp_path / "b", 2, [checkpoints.transformers()])
+    half.train()
+    rows = checkpoints.table()
+    assert [(row.step, row.epoch, row.framework) for row in rows] == [(4, 1, "transformers"), (8, 2, "transformers")]
+    assert min(rows, key=lambda row: row.metrics["eval_loss"]).is_best
+
+    resumed = _transformers(0, tmp_path / "c", 4, [])
+    resumed.train(resume_from_checkpoint=str(checkpoints.path("last")))
+    for one, two in zip(whole.model.state_dict().values(), resumed.model.state_dict().values(), strict=True):
+        assert one.equal(two)
+
+    fresh = _transformers(5, tmp_path / "d", 1, []).model
+    restored = checkpoints.restore(fresh, which=8)
+    assert restored.restored[0] == "model"
+    for one, two in zip(half.model.state_dict().values(), fresh.state_dict().values(), strict=True):
+        assert one.equal(two)
+
+
+# scikit-learn, and whatever is no model of a library
+
+
+def test_estimators_and_trees_of_arrays(tmp_path: Path) -> None:
+    linear = pytest.importorskip("sklearn.linear_model")
+    x, y = _data()
+    checkpoints = Checkpoints(tmp_path / "run", monitor="score")
+    model = linear.SGDClassifier(random_state=0)
+    for step in range(1, 4):
+        model.partial_fit(x, y, classes=[0.0, 1.0])
+        checkpoints.save(model, step=step, metrics={"score": model.score(x, y)})
+    restored = Checkpoints(tmp_path / "run", monitor="score").restore(which="last").model
+    assert np.array_equal(restored.coef_, model.coef_)
+    restored.partial_fit(x, y)
+    model.partial_fit(x, y)
+    assert np.array_equal(restored.coef_, model.coef_)
+
+    tree: dict[str, Any] = {"dense": {"kernel": np.ones((3, 4)), "bias": np.zeros(4)}, "step": 5}
+    checkpoint = checkpoints.save(tree, step=9, optimizer=[np.arange(3)]).result()
+    assert (checkpoint.framework, checkpoint.parameters) == ("snapshot", 16)
+    found = checkpoints.restore(which="last")
+    assert np.array_equal(found.model["dense"]["kernel"], tree["dense"]["kernel"])
+    assert found.restored[:2] == ("model", "optimizer")
