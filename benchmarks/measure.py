@@ -140,7 +140,7 @@ class Memory(threading.Thread):
 
     def _grow(self) -> None:
         """Take in new children; a process that is none of them is never looked at again."""
-        names = set(os.listdir("/proc")) - self._others  # noqa: PTH208 - fifty times a second
+        names = set(os.listdir("/proc")) - self._others
         for name in sorted(names, key=lambda name: (len(name), name)):  # parents first
             if not name.isdecimal() or (int(name) not in self._tree and _parent(name) not in self._tree):
                 self._others.add(name)
@@ -248,7 +248,7 @@ def compare(work: WorkSet, folder: Path, *, contents: bool = True) -> str:
         for name in names:
             if name != COPY:
                 files += 1
-                size += os.stat(f"{place}/{name}").st_size  # noqa: PTH116 - of 300,000 files
+                size += os.stat(f"{place}/{name}").st_size
     if (files, size) != (work.files, work.size):
         return f"loses data ({files:,} of {work.files:,} files, {size:,} of {work.size:,} bytes)"
     for name, _size, crc in work.sample if contents else ():
@@ -268,6 +268,6 @@ def quiet(patience: float) -> bool:
 
 def warm(path: str) -> None:
     """Read a file, so that it is in memory; some machines forget within seconds."""
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+    with open(path, "rb", buffering=0) as file:
         while file.read(4 << 20):
             pass

@@ -58,8 +58,8 @@ def _value(row: Checkpoint, metric: str | None) -> str:
 
 def checkpoint_title(row: Checkpoint) -> str:
     """Name a checkpoint in a list to choose from."""
-    step = "" if row.step is None else f"step {row.step:,}"
-    return _DOT.join(part for part in (row.name, step, words.size(row.size), "best" if row.is_best else "") if part)
+    marks = [word for word, is_so in (("best", row.is_best), ("pinned", row.is_pinned)) if is_so]
+    return _DOT.join([row.name, *marks, *row.tags, words.size(row.size)])
 
 
 def point_of(row: Checkpoint, metric: str) -> Point | None:
@@ -78,7 +78,7 @@ def contents_rows(found: CheckpointContents) -> list[list[str | Cell]]:
         ["Parameters", _count(found.parameters), ""],
         ["Size", words.size(checkpoint.size), ""],
     ]
-    rows += [[name, f"{value:.6g}", ""] for name, value in sorted(checkpoint.metrics.items())]
+    rows += [[name, f"{value:.5g}", ""] for name, value in sorted(checkpoint.metrics.items())]
     rows += [[Cell(name, "warning"), Cell("not told", full=reason), ""] for name, reason in found.unread]
     ranked = sorted(found.tensors, key=lambda tensor: (tensor.part != "model", -tensor.numbers))
     return rows + [[_tensor_name(tensor), _tensor(tensor), ""] for tensor in ranked]
@@ -116,7 +116,7 @@ def comparison_rows(found: Comparison) -> list[list[str | Cell]]:
 
 
 def _metric(value: float | None) -> str:
-    return "none" if value is None else f"{value:.6g}"
+    return "none" if value is None else f"{value:.5g}"
 
 
 def said_of_restored(restored: Restored, variable: str) -> tuple[str, str]:

@@ -79,7 +79,11 @@ class CheckpointsCard:
     def _form(self) -> None:
         tab, host = self._tab, self._tab.context.host
         self.folder = PathPicker(
-            "Folder", tab.browse, folders_only=True, root=host.root, placeholder="The folder that training saves into"
+            "Checkpoints in",
+            tab.browse,
+            folders_only=True,
+            root=host.root,
+            placeholder="The folder that training saves into",
         )
         self.folder.start_folder = tab.context.state.drive_root or str(host.workspace)
         self.list_button = button("List", tooltip="List the checkpoints in the folder", icon="list", kind="primary")

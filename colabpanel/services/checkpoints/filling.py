@@ -59,12 +59,17 @@ def restore_checkpoint(
     with disk_errors_in_words():
         if model is None:
             return Restored(found, weights_of(found), ("weights",))
-        if hasattr(model, "load_state_dict"):
-            return _into_module(found, model, strict=strict)
-        return _into_keras(found, model, strict=strict)
+        if hasattr(model, "load_weights"):  # first: on PyTorch a model of Keras is a module, too
+            return _into_keras(found, model, strict=strict)
+        return _into_module(found, model, strict=strict)
 
 
 def _into_module(found: Checkpoint, model: Any, *, strict: bool) -> Restored:
+    if not hasattr(model, "load_state_dict"):
+        raise InputError(
+            f"A {type(model).__name__} takes no weights of {found.kind}.",
+            hint="Leave the model out, and the weights come as arrays by name.",
+        )
     import torch
 
     from colabpanel.services.checkpoints.frameworks.torch_models import fill_model, unwrapped
@@ -76,11 +81,6 @@ def _into_module(found: Checkpoint, model: Any, *, strict: bool) -> Restored:
 
 
 def _into_keras(found: Checkpoint, model: Any, *, strict: bool) -> Restored:
-    if not hasattr(model, "load_weights"):
-        raise InputError(
-            f"A {type(model).__name__} takes no weights of {found.kind}.",
-            hint="Leave the model out, and the weights come as arrays by name.",
-        )
     if found.kind == "tensorflow":
         return _from_tensorflow(found, model)
     if found.kind != "keras":

@@ -125,8 +125,8 @@ def _set_keras(state: Any) -> None:
 
     seeds = _keras_seeds()
     if seeds is None:
-        keras.utils.set_random_seed(0)
-        seeds = keras.src.random.seed_generator.global_seed_generator().state
+        keras.random.uniform((1,))  # makes it
+        seeds = _keras_seeds()
     seeds.assign(np.array(state, dtype=seeds.dtype))
 
 

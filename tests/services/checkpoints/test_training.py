@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from colabpanel.errors import InputError
+import colabpanel
+from colabpanel.errors import ArchiveError, InputError, TrustError
+from colabpanel.services.checkpoints.frameworks._base import Parts
+from colabpanel.services.checkpoints.frameworks.transformers_folder import TransformersFolder
+from colabpanel.services.checkpoints.randomness import random_state, restore_random
 from colabpanel.services.checkpoints.service import Checkpoints
 
 os.environ["KERAS_BACKEND"] = "torch"
@@ -79,6 +83,44 @@ def test_keras_saves_between_epochs_when_it_is_asked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="do not fit this model"):
         checkpoints.restore(other, which="last")
     assert checkpoints.restore(_keras_model(1), which=3).checkpoint.step == 3
+
+
+def test_keras_models_that_do_not_fit_are_told(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    checkpoints = Checkpoints(tmp_path / "run", monitor="loss", keep_last=None)
+    with pytest.raises(InputError, match="no weights yet"):
+        checkpoints.save(keras.Sequential([keras.layers.Dense(1)]), step=1)
+    plain = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+    checkpoints.save(plain, step=1)
+    compiled = keras.models.clone_model(plain)
+    compiled.compile("adam", "mse")
+    assert ("optimizer", "it was not saved") in checkpoints.restore(compiled, which=1).not_restored
+    trained = _keras_model(0)
+    trained.fit(*_data(), verbose=0)
+    checkpoints.save(trained, step=2)
+    bare = keras.models.clone_model(_keras_model(0))
+    assert ("optimizer", "compile the model before restoring it") in checkpoints.restore(bare, which=2).not_restored
+    folder = checkpoints.path(2)
+    (folder / "model.weights.h5").write_bytes(b"no")
+    with pytest.raises(ArchiveError, match="None of these"):
+        checkpoints.restore(bare, which=2)
+
+
+def test_random_numbers_of_keras_and_of_what_is_not_here() -> None:
+    import json
+
+    keras = pytest.importorskip("keras")
+    keras.random.uniform((1,))
+    state = random_state()
+    expected = keras.ops.convert_to_numpy(keras.random.uniform((3,))).tolist()
+    restored, problems = restore_random(state)
+    assert "random numbers of Keras" in restored
+    assert problems == []
+    assert keras.ops.convert_to_numpy(keras.random.uniform((3,))).tolist() == expected
+    _, problems = restore_random(json.dumps({"Nobody": 1, "Python": [3, [1], None], "CUDA": ["x"]}).encode())
+    assert [what for what, _ in problems][:2] == ["random numbers of Nobody", "random numbers of Python"]
+    for wrong in (b"[", b"[1]", b"3"):
+        assert restore_random(wrong)[1][0][0] == "random numbers"
 
 
 # Lightning
@@ -158,6 +200,30 @@ def test_lightning_resumes_to_the_bit(tmp_path: Path) -> None:
         assert one.equal(two)
 
 
+def test_lightning_files_are_read_without_running_code(tmp_path: Path) -> None:
+    import torch
+
+    from colabpanel.services.checkpoints.frameworks.lightning_trainer import LightningTrainer
+
+    checkpoints = Checkpoints(tmp_path / "run", monitor="val_loss")
+    trainer, module = _lightning(0, tmp_path, 1, [checkpoints.lightning()])
+    trainer.fit(module, *_loaders())
+    assert set(checkpoints.restore(which="last").model) == set(module.state_dict())
+    with pytest.raises(InputError, match="put into its module"):
+        checkpoints.restore([], which="last")
+    weights = colabpanel.restore_checkpoint(tmp_path / "run", "last").model
+    assert set(weights) == set(module.state_dict())
+    assert colabpanel.checkpoint_contents(tmp_path / "run", "last").tensors
+    outcome = LightningTrainer()
+    torch.save({"state_dict": 3}, tmp_path / "lightning.ckpt")
+    with pytest.raises(ArchiveError, match="holds no weights"):
+        outcome.restore(tmp_path, Parts(None), strict=True, trusted=False)
+    torch.save({"state_dict": {}, "callbacks": Path()}, tmp_path / "lightning.ckpt")
+    with pytest.raises(TrustError, match="would run code"):
+        outcome.restore(tmp_path, Parts(None), strict=True, trusted=False)
+    assert outcome.restore(tmp_path, Parts(None), strict=True, trusted=True).model == {}
+
+
 def test_lightning_saves_when_training_fails(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path / "run", monitor="val_loss", every_steps=2)
     trainer, module = _lightning(0, tmp_path, 1, [checkpoints.lightning()])
@@ -217,6 +283,39 @@ def test_transformers_resumes_to_the_bit(tmp_path: Path) -> None:
     assert restored.restored[0] == "model"
     for one, two in zip(half.model.state_dict().values(), fresh.state_dict().values(), strict=True):
         assert one.equal(two)
+
+
+def test_transformers_saves_when_asked_and_its_weights_are_read(tmp_path: Path) -> None:
+    import torch
+
+    checkpoints = Checkpoints(tmp_path / "run", every_steps=3, keep_last=None, monitor="loss")
+    trainer = _transformers(0, tmp_path / "a", 1, [checkpoints.transformers()])
+    trainer.args.eval_strategy = "no"
+    trainer.train()
+    assert [row.step for row in checkpoints.table()] == [3]
+    state = checkpoints.restore(which="last").model
+    assert any(name.startswith("bert.") for name in state)
+    with pytest.raises(InputError, match="put into its model"):
+        checkpoints.restore([], which="last")
+
+    folder = tmp_path / "own"
+    folder.mkdir()
+    model = torch.nn.Sequential(torch.nn.Embedding(4, 3), torch.nn.Linear(3, 4, bias=False))
+    weight = model[0].weight
+    model[1].weight = weight
+    torch.save({"0.weight": weight}, folder / "pytorch_model.bin")
+    (folder / "more").mkdir()
+    (folder / "more/config.json").write_text("{}")
+    checkpoints.save(TransformersFolder(folder), step=9)
+    other = torch.nn.Sequential(torch.nn.Embedding(4, 3), torch.nn.Linear(3, 4, bias=False))
+    other[1].weight = other[0].weight
+    checkpoints.restore(other, which=9)
+    assert torch.equal(other.state_dict()["1.weight"], model.state_dict()["0.weight"])
+    assert (checkpoints.path(9) / "more/config.json").read_text() == "{}"
+    (folder / "pytorch_model.bin").unlink()
+    checkpoints.save(TransformersFolder(folder), step=10)
+    with pytest.raises(ArchiveError, match="no weights in this checkpoint"):
+        checkpoints.restore(other, which=10)
 
 
 # scikit-learn, and whatever is no model of a library

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,19 +22,19 @@ class TransformersFolder:
 
 
 class TransformersFolders:
-    """Links the files where that is possible, for the trainer writes new ones each time, and copies them elsewhere."""
+    """Copies the files: the trainer may write over them, or delete them, later."""
 
     name = "transformers"
 
     def take(self, parts: Parts, folder: Path) -> Callable[[], None]:
-        """Link or copy the files at once: the trainer may delete them after its next saving."""
+        """Copy the files at once."""
         source: Path = parts.model.path
         for path in sorted(source.rglob("*")):
             target = folder / path.relative_to(source)
             if path.is_dir():
                 target.mkdir(exist_ok=True)
             else:
-                _link(path, target)
+                shutil.copyfile(path, target)
         return lambda: None
 
     def parameters(self, model: Any) -> int | None:
@@ -62,13 +61,6 @@ class TransformersFolders:
         resume = 'trainer.train(resume_from_checkpoint=str(checkpoints.path("last"))) restores it'
         outcome.not_restored += [(name, resume) for name in ("optimizer", "scheduler")]
         return outcome
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another disk
-        shutil.copyfile(source, target)
 
 
 def weights_in(folder: Path) -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,201 @@
+"""Folders of any library: compared, exported, and their weights restored."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import colabpanel
+from colabpanel.cli import main
+from colabpanel.errors import ArchiveError, InputError, MissingLibraryError, TrustError
+from colabpanel.services.checkpoints.service import Checkpoints
+
+os.environ["KERAS_BACKEND"] = "torch"
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A folder with checkpoints of ours and of others."""
+    folder = tmp_path / "run"
+    checkpoints = Checkpoints(folder, monitor="val_loss", keep_last=None)
+    for step, loss in ((1, 0.5), (2, 0.25)):
+        model = torch.nn.Linear(3, step + 1)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+        model(torch.ones(1, 3)).sum().backward()
+        optimizer.step()
+        checkpoints.save(
+            model, step=step, metrics={"val_loss": loss, "only" if step == 1 else "other": 1}, optimizer=optimizer
+        )
+    checkpoints.wait()
+    checkpoints.close()
+    torch.save({"model_state_dict": torch.nn.Linear(3, 2).state_dict(), "epoch": 4}, folder / "epoch=4-step=40.pt")
+    return folder
+
+
+def test_two_of_ours_are_compared(run: Path) -> None:
+    found = colabpanel.compare_checkpoints(run, 1, 2)
+    assert found.changed[0] == ("model: weight", "float32 2 x 3", "float32 3 x 3")
+    assert found.metrics == {"val_loss": (0.5, 0.25), "only": (1.0, None), "other": (None, 1.0)}
+    assert (found.first.parameters, found.second.parameters) == (8, 12)
+    assert found.only_first == found.only_second == ()
+    mixed = colabpanel.compare_checkpoints(run, "last", "step-00000001")
+    assert {tensor.part for tensor in mixed.second.tensors} >= {"model", "optimizer"}
+    with pytest.raises(InputError, match="no checkpoint 9"):
+        colabpanel.compare_checkpoints(run, 1, 9)
+
+
+@pytest.mark.parametrize("which", ["step-00000001", "epoch=4-step=40.pt", 1])
+def test_weights_are_exported_in_half(run: Path, tmp_path: Path, which: str | int) -> None:
+    import safetensors.torch
+
+    exported = colabpanel.export_checkpoint(run, which, tmp_path / "out/w.safetensors", dtype="bfloat16")
+    assert (exported.tensors, exported.converted) == (2, 2)
+    found = safetensors.torch.load_file(exported.path)
+    assert {name: (value.dtype, tuple(value.shape)) for name, value in found.items()} == {
+        "weight": (torch.bfloat16, (2, 3)),
+        "bias": (torch.bfloat16, (2,)),
+    }
+    assert [path.name for path in exported.path.parent.iterdir()] == ["w.safetensors"]
+
+
+def test_exports_that_cannot_be(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no type to export to"):
+        colabpanel.export_checkpoint(run, 1, tmp_path / "w", dtype="int3")
+    with pytest.raises(InputError, match="is a folder"):
+        colabpanel.export_checkpoint(run, 1, run)
+    checkpoints = Checkpoints(run, monitor="val_loss", keep_last=None)
+    checkpoints.save({"text": "x"}, step=7).result()
+    with pytest.raises(InputError, match="not read here"):
+        colabpanel.export_checkpoint(run, 7, tmp_path / "w")
+    torch.save({"epoch": 1}, run / "nothing.pt")
+    with pytest.raises(InputError, match="no weights in"):
+        colabpanel.export_checkpoint(run, "nothing.pt", tmp_path / "w")
+    (run / "cut.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}")
+    with pytest.raises(ArchiveError, match="damaged"):
+        colabpanel.export_checkpoint(run, "cut.safetensors", tmp_path / "w")
+    assert not (tmp_path / "w").exists()
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return os.system, ("touch ran",)
+
+
+def test_a_file_that_runs_code_gives_no_weights(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"w": Evil()}, run / "evil.pt")
+    with pytest.raises(TrustError):
+        colabpanel.export_checkpoint(run, "evil.pt", tmp_path / "w")
+    with pytest.raises(TrustError):
+        colabpanel.restore_checkpoint(run, "evil.pt")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_any_kind_is_restored(run: Path) -> None:
+    model = torch.nn.Linear(3, 2)
+    restored = colabpanel.restore_checkpoint(run, 1, model)
+    assert restored.restored[0] == "model"
+    restored = colabpanel.restore_checkpoint(run, "epoch=4-step=40.pt", model)
+    assert restored.checkpoint.kind == "torch"
+    found = colabpanel.restore_checkpoint(run, "epoch=4-step=40.pt")
+    assert torch.equal(found.model["weight"], model.weight)
+    with pytest.raises(InputError, match="has the shape"):
+        colabpanel.restore_checkpoint(run, "epoch=4-step=40.pt", torch.nn.Linear(9, 9))
+    with pytest.raises(InputError, match="takes no weights"):
+        colabpanel.restore_checkpoint(run, "epoch=4-step=40.pt", object())
+    assert colabpanel.find_checkpoint(run, "best", monitor="val_loss").step == 2
+
+
+def test_files_of_keras_and_safetensors(tmp_path: Path) -> None:
+    import safetensors.numpy
+
+    keras = pytest.importorskip("keras")
+
+    def built(units: int = 2) -> Any:
+        return keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(units)])
+
+    model = built()
+    model.compile("adam", "mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    model.save_weights(tmp_path / "w.03-0.5.weights.h5")
+    model.save(tmp_path / "whole.keras")
+    safetensors.numpy.save_file({"weight": np.ones((2, 3), np.float32)}, tmp_path / "st.safetensors")
+    for name in ("w.03-0.5.weights.h5", "whole.keras"):
+        other = built()
+        colabpanel.restore_checkpoint(tmp_path, name, other)
+        assert np.array_equal(other.get_weights()[0], model.get_weights()[0])
+        weights = colabpanel.restore_checkpoint(tmp_path, name).model
+        assert any(np.array_equal(value, model.get_weights()[0]) for value in weights.values())
+        exported = colabpanel.export_checkpoint(tmp_path, name, tmp_path / f"{name}.safetensors", dtype="float16")
+        assert exported.converted >= 2
+        with pytest.raises(InputError, match="do not fit"):
+            colabpanel.restore_checkpoint(tmp_path, name, built(7))
+    with pytest.raises(InputError, match="takes no weights of safetensors"):
+        colabpanel.restore_checkpoint(tmp_path, "st.safetensors", built())
+    with pytest.raises(InputError, match="no bfloat16"):
+        colabpanel.export_checkpoint(tmp_path, "whole.keras", tmp_path / "x.safetensors", dtype="bfloat16")
+    layer = torch.nn.Linear(3, 2, bias=False)
+    colabpanel.restore_checkpoint(tmp_path, "st.safetensors", layer)
+    assert layer.weight.sum() == 6
+    (tmp_path / "cut.weights.h5").write_bytes((tmp_path / "w.03-0.5.weights.h5").read_bytes()[:500])
+    with pytest.raises(ArchiveError, match="damaged"):
+        colabpanel.restore_checkpoint(tmp_path, "cut.weights.h5")
+
+
+def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from colabpanel.services.checkpoints.callbacks import callback_class
+    from colabpanel.services.checkpoints.frameworks._registry import framework_called
+
+    for module in (
+        "colabpanel.services.checkpoints.callbacks.for_keras",
+        "colabpanel.services.checkpoints.frameworks.lightning_trainer",
+    ):
+        monkeypatch.setitem(__import__("sys").modules, module, None)
+    with pytest.raises(MissingLibraryError) as caught:
+        callback_class("keras")
+    assert caught.value.hint == "Run: pip install keras"
+    with pytest.raises(MissingLibraryError):
+        framework_called("lightning")
+
+
+def _command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
+    code = main(["checkpoints", *arguments, "--json"])
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return code, answer
+
+
+def test_the_command_line(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(run)
+    code, answer = _command(capsys, "list", folder, "--monitor", "val_loss")
+    assert code == 0
+    assert [(one["name"], one["is_best"]) for one in answer["checkpoints"]] == [
+        ("step-00000001", False),
+        ("step-00000002", True),
+        ("epoch=4-step=40.pt", False),
+    ]
+    code, answer = _command(capsys, "show", folder, "1")
+    assert (code, answer["parameters"]) == (0, 8)
+    code, answer = _command(capsys, "compare", folder, "1", "2")
+    assert (code, answer["parameters"]) == (0, [8, 12])
+    code, answer = _command(capsys, "export", folder, "2", str(tmp_path / "w.safetensors"), "--dtype", "float16")
+    assert (code, answer["tensors"]) == (0, 2)
+    code, answer = _command(capsys, "verify", folder)
+    assert (code, answer["status"]) == (0, "ok")
+    (run / "step-00000001/model.pt").write_bytes(b"")
+    code, answer = _command(capsys, "verify", folder)
+    assert (code, answer["status"]) == (3, "partial")
+    assert "model.pt has 0 bytes" in answer["checkpoints"][0]["problem"]
+    code, answer = _command(capsys, "show", folder, "1")
+    assert (code, answer["status"]) == (3, "partial")
+    code, answer = _command(capsys, "prune", folder, "--monitor", "val_loss", "--keep-last", "1")
+    assert (code, answer["deleted"]) == (0, ["step-00000001"])
+    code, answer = _command(capsys, "show", folder, "9")
+    assert (code, answer["status"]) == (1, "rejected")
+    assert "There are:" in answer["hint"]
