@@ -100,8 +100,8 @@ def _from_tensorflow(found: Checkpoint, model: Any) -> Restored:
     tensorflow = optional("tensorflow", "reading checkpoints of TensorFlow")
     names: Mapping[str, Any] = tensorflow.train.load_checkpoint(str(found.path)).get_variable_to_shape_map()
     is_below = any(name.startswith("model/") for name in names)
-    reader = tensorflow.train.Checkpoint(model=model) if is_below else tensorflow.train.Checkpoint(model)
     try:
+        reader = tensorflow.train.Checkpoint(model=model) if is_below else tensorflow.train.Checkpoint(model)
         reader.read(str(found.path)).assert_existing_objects_matched().expect_partial()
     except (AssertionError, ValueError) as error:
         raise InputError(

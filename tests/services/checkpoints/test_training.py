@@ -29,10 +29,9 @@ def _data() -> tuple[Any, Any]:
 # Keras
 
 
-def _keras_model(seed: int) -> Any:
+def _keras_layers() -> Any:
     keras = pytest.importorskip("keras")
-    keras.utils.set_random_seed(seed)
-    model = keras.Sequential(
+    return keras.Sequential(
         [
             keras.layers.Input((8,)),
             keras.layers.Dense(8, "relu"),
@@ -40,6 +39,12 @@ def _keras_model(seed: int) -> Any:
             keras.layers.Dense(1, "sigmoid"),
         ]
     )
+
+
+def _keras_model(seed: int) -> Any:
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(seed)
+    model = _keras_layers()
     model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
     return model
 
@@ -98,7 +103,7 @@ def test_keras_models_that_do_not_fit_are_told(tmp_path: Path) -> None:
     trained = _keras_model(0)
     trained.fit(*_data(), verbose=0)
     checkpoints.save(trained, step=2)
-    bare = keras.models.clone_model(_keras_model(0))
+    bare = _keras_layers()
     assert ("optimizer", "compile the model before restoring it") in checkpoints.restore(bare, which=2).not_restored
     folder = checkpoints.path(2)
     (folder / "model.weights.h5").write_bytes(b"no")
