@@ -26,6 +26,7 @@ __all__ = [
 
 _DOT = " \N{MIDDLE DOT} "
 _LONG = 34
+_RANDOM = "random numbers of "
 _PLACES = {
     ("local",): Cell("here", full="In this folder; on no other disk that is known"),
     ("mirror",): Cell("on the mirror", "ok"),
@@ -121,7 +122,10 @@ def _metric(value: float | None) -> str:
 
 def said_of_restored(restored: Restored, variable: str) -> tuple[str, str]:
     """Say what restoring has done, and what is left to do."""
-    sentence = f"Restored {', '.join(restored.restored)} from {restored.checkpoint.name} into {variable}."
+    random = [what.removeprefix(_RANDOM) for what in restored.restored if what.startswith(_RANDOM)]
+    parts = [what for what in restored.restored if not what.startswith(_RANDOM)]
+    parts += [f"{_RANDOM}{', '.join(random)}"] if random else []
+    sentence = f"Restored {', '.join(parts)} from {restored.checkpoint.name} into {variable}."
     left = "; ".join(f"{what}: {why}" for what, why in restored.not_restored[:4])
     damaged = "; ".join(f"{name} is damaged: {why}" for name, why in restored.damaged)
     return sentence, " ".join(part for part in (damaged, f"Not restored: {left}." if left else "") if part)

@@ -95,7 +95,7 @@ def test_the_dashboard_lists_compares_and_exports(
     page.set_viewport_size({"width": width, "height": 1000})
     panel = _open(page, server)
     panel.open_tab("Checkpoints")
-    panel.fill("Checkpoints in", folder.name)
+    panel.fill("Saved in", folder.name)
     panel.button("List").click()
     expect(panel.root.locator(".cp-chart svg").first).to_be_visible()
     expect(panel.button("Restore")).to_have_count(0)
@@ -113,4 +113,5 @@ def test_the_dashboard_lists_compares_and_exports(
     assert grave_violations(page, ".colabpanel") == []
     assert not page.evaluate(HACKED)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    shots.save(page, f"dashboard-{theme}-{width}-checkpoints")
+    page.set_viewport_size({"width": width, "height": 2600})
+    shots.save(panel.root, f"dashboard-{theme}-{width}-checkpoints")

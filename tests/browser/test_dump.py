@@ -65,6 +65,14 @@ def test_variables_are_saved_and_come_back(host: HostPage, shots: Shots) -> None
     assert not host.page.evaluate(HACKED)
 
 
+def test_the_cards_in_the_dark(jupyterlab: HostPage, shots: Shots) -> None:
+    panel, _ = _panel(jupyterlab, dark=True)
+    panel.button("Choose all").click()
+    expect(panel.root.locator("table").first).to_contain_text("weights")
+    assert grave_violations(jupyterlab.page, ".colabpanel") == []
+    shots.save(panel.root, "jupyterlab-dark-dump")
+
+
 def test_saving_waits_for_the_running_cell(host: HostPage) -> None:
     folder = host.open_cells(CELLS[0], "import time\nx = [1]\ntime.sleep(6)\nx.append(2)", "print('length', len(y_x))")
     host.run_cell(0)
