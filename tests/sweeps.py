@@ -11,6 +11,7 @@ import contextlib
 import errno
 import gc
 import importlib
+import importlib.util
 import io
 import json
 import os
@@ -56,7 +57,7 @@ _NEEDED = (
     "colabpanel.services.staging.streams.tar",
     "backports.zstd" if sys.version_info < (3, 14) else "compression.zstd",
     "random",
-    "torch",
+    *(["torch"] if importlib.util.find_spec("torch") else []),
     "shutil",
     "tempfile",
 )

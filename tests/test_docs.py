@@ -54,7 +54,7 @@ def test_keras_as_it_is_pasted_and_ours(tmp_path: Path) -> None:
 
 
 def test_pytorch_as_it_is_pasted_and_ours(tmp_path: Path) -> None:
-    import torch
+    torch = pytest.importorskip("torch")
 
     model = torch.nn.Linear(4, 1)
     optimizer = torch.optim.Adam(model.parameters())

@@ -18,6 +18,10 @@ import colabpanel.services
 
 PACKAGE = Path(colabpanel.__file__).parent
 NEED = {
+    "lightning_trainer": "torch",
+    "torch_buffers": "torch",
+    "torch_models": "torch",
+    "keras_models": "keras",
     "for_keras": "keras",
     "for_lightning": "lightning",
     "for_transformers": "transformers",

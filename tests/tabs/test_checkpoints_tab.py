@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from colabpanel.errors import InputError
 from colabpanel.panel import Panel
@@ -15,6 +14,8 @@ from colabpanel.services.checkpoints.panel_calls import restore_into
 from colabpanel.services.checkpoints.service import Checkpoints, active_checkpoints
 from colabpanel.tabs.checkpoints import CheckpointsTab
 from tests.fakes import FakeClock, FakeHost, RecordingProgress
+
+torch = pytest.importorskip("torch")
 
 EVIL = "<img src=x onerror=alert(1)>"
 

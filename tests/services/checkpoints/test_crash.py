@@ -12,6 +12,7 @@ import pytest
 from tests.checkpoint_calls import all_listed_load
 from tests.sweeps import Fault, Sweeper
 
+pytest.importorskip("torch")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 
 CALLS = "tests.checkpoint_calls"

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import colabpanel
 from colabpanel.cli import main
 from colabpanel.errors import ArchiveError, InputError, MissingLibraryError, TrustError
 from colabpanel.services.checkpoints.service import Checkpoints
+
+torch = pytest.importorskip("torch")
 
 os.environ["KERAS_BACKEND"] = "torch"
 pytestmark = pytest.mark.filterwarnings("ignore")

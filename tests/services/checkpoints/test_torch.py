@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colabpanel.errors import InputError, TrustError
-from colabpanel.services.checkpoints.frameworks.torch_buffers import Buffers
 from colabpanel.services.checkpoints.service import Checkpoints
+
+torch = pytest.importorskip("torch")
 
 STEPS = 6
 
@@ -211,6 +211,8 @@ def test_any_state_comes_back_with_what_it_shares(data: st.DataObject) -> None:
             tensor = tensor.transpose(0, 1)
         tensors.append(tensor)
     state = {"many": tensors, "again": {"first": tensors[0], 3: [1, "x", None]}, "pair": (tensors[-1], 2.5)}
+    from colabpanel.services.checkpoints.frameworks.torch_buffers import Buffers
+
     buffers = Buffers()
     for _round in range(2):
         copied = buffers.copy(state)

@@ -133,7 +133,7 @@ def test_random_numbers_of_keras_and_of_what_is_not_here() -> None:
 
 def _lightning(seed: int, folder: Path, epochs: int, callbacks: list[Any]) -> tuple[Any, Any]:
     lightning = pytest.importorskip("lightning.pytorch")
-    import torch
+    torch = pytest.importorskip("torch")
 
     class Module(lightning.LightningModule):  # type: ignore[name-defined]
         def __init__(self) -> None:
@@ -172,7 +172,7 @@ def _lightning(seed: int, folder: Path, epochs: int, callbacks: list[Any]) -> tu
 
 
 def _loaders() -> tuple[Any, Any]:
-    import torch
+    torch = pytest.importorskip("torch")
 
     x, y = map(torch.from_numpy, _data())
     data = torch.utils.data.TensorDataset(x, y)
@@ -206,7 +206,7 @@ def test_lightning_resumes_to_the_bit(tmp_path: Path) -> None:
 
 
 def test_lightning_files_are_read_without_running_code(tmp_path: Path) -> None:
-    import torch
+    torch = pytest.importorskip("torch")
 
     from colabpanel.services.checkpoints.frameworks.lightning_trainer import LightningTrainer
 
@@ -243,7 +243,7 @@ def test_lightning_saves_when_training_fails(tmp_path: Path) -> None:
 
 def _transformers(seed: int, folder: Path, epochs: int, callbacks: list[Any]) -> Any:
     transformers = pytest.importorskip("transformers")
-    import torch
+    torch = pytest.importorskip("torch")
 
     transformers.set_seed(seed)
     config = transformers.BertConfig(
@@ -291,7 +291,7 @@ def test_transformers_resumes_to_the_bit(tmp_path: Path) -> None:
 
 
 def test_transformers_saves_when_asked_and_its_weights_are_read(tmp_path: Path) -> None:
-    import torch
+    torch = pytest.importorskip("torch")
 
     checkpoints = Checkpoints(tmp_path / "run", every_steps=3, keep_last=None, monitor="loss")
     trainer = _transformers(0, tmp_path / "a", 1, [checkpoints.transformers()])
