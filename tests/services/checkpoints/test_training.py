@@ -230,6 +230,7 @@ def test_lightning_files_are_read_without_running_code(tmp_path: Path) -> None:
 
 
 def test_lightning_saves_when_training_fails(tmp_path: Path) -> None:
+    pytest.importorskip("lightning.pytorch")
     checkpoints = Checkpoints(tmp_path / "run", monitor="val_loss", every_steps=2)
     trainer, module = _lightning(0, tmp_path, 1, [checkpoints.lightning()])
     module.fails_at = 3
