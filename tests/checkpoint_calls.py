@@ -42,11 +42,11 @@ def delete_here(path: str, name: str, progress: Progress | None = None) -> bool:
 
 
 def all_listed_load(folder: Path) -> list[int]:
-    """Load whatever the manifest lists, as it stands in the file; returns the steps."""
-    found = read_manifest(folder / MANIFEST)
-    for record in found:
+    """Load whatever the manifest lists, as it stands in the file, and what is found besides; returns the steps."""
+    found = {record.name: record for record in [*read_manifest(folder / MANIFEST), *Store(folder).records()]}
+    for record in found.values():
         assert not Store(folder).verify(record), record.name
         restored: Any = Checkpoints(folder, monitor="loss").restore(which=record.name)
         assert restored.model["w"].tolist() == [float(record.step)] * NUMBERS
         assert restored.extra == {"n": record.step}
-    return sorted(record.step for record in found)
+    return sorted(record.step for record in found.values())

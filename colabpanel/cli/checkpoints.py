@@ -142,4 +142,7 @@ def _export(parsed: argparse.Namespace) -> dict[str, Any]:
         )
     )
     message = f"Exported {words.plural(found.tensors, 'tensor')}, {words.size(found.size)}, to {found.path}."
-    return {"status": "ok", "message": message, **asdict(found), "path": str(found.path)}
+    if found.overflowed:
+        message += f" Numbers in {words.plural(found.overflowed, 'tensor')} are too large for it, and infinite now."
+    status = "partial" if found.overflowed else "ok"
+    return {"status": status, "message": message, **asdict(found), "path": str(found.path)}

@@ -57,11 +57,16 @@ def sweep(path: Path) -> None:
                 os.unlink(name)  # noqa: PTH108 - a name as it was listed
 
 
-def is_alive(process: int) -> bool:
-    """Whether a process of this number runs on this machine."""
+def is_alive(process: int, *, since: float | None = None) -> bool:
+    """Whether a process of this number runs on this machine, and did at a moment since the epoch of Unix."""
     import psutil  # takes its time to load, and is rarely needed
 
-    return psutil.pid_exists(process)
+    if since is None or not psutil.pid_exists(process):
+        return psutil.pid_exists(process)
+    try:
+        return bool(psutil.Process(process).create_time() <= since + 1)
+    except psutil.Error:
+        return True
 
 
 def write_at(handle: int, data: Buffer, start: int) -> None:

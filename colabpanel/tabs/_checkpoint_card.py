@@ -221,6 +221,12 @@ class CheckpointCard:
 
 def _exported(found: ExportedCheckpoint) -> Message:
     converted = f", {words.count(found.converted)} of them converted" if found.converted else ""
+    sentence = (
+        f"Exported {words.plural(found.tensors, 'tensor')}{converted}, {words.size(found.size)}, to {found.path}."
+    )
+    if not found.overflowed:
+        return Message("ok", sentence)
+    wrong = words.plural(found.overflowed, "tensor holds", "tensors hold")
     return Message(
-        "ok", f"Exported {words.plural(found.tensors, 'tensor')}{converted}, {words.size(found.size)}, to {found.path}."
+        "warning", sentence, f"{wrong} numbers that are too large for half precision: they are infinite now."
     )

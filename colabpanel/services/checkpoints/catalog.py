@@ -9,6 +9,7 @@ from pathlib import Path
 from colabpanel.errors import InputError, PathError
 from colabpanel.progress import Progress
 from colabpanel.services.checkpoints.found.scan import find_checkpoints
+from colabpanel.services.checkpoints.metrics import insist_on
 from colabpanel.services.checkpoints.models import Checkpoint, Place, VerifiedCheckpoint
 from colabpanel.services.checkpoints.policy import Policy, policy_of
 from colabpanel.services.checkpoints.record import Record
@@ -57,16 +58,20 @@ def verified(local: Store, mirror: Store | None, progress: Progress) -> list[Ver
     """Read all files of all copies."""
     found = copies_in(local, mirror)
     progress.start(sum(one.record.size * len(one.stores) for one in found), "Verifying")
-    return [_verified(one.record, place, store, progress) for one in found for place, store in one.stores.items()]
+    judged = [_verified(one.record, place, store, progress) for one in found for place, store in one.stores.items()]
+    return [one for one in judged if one is not None]
 
 
-def _verified(record: Record, place: Place, store: Store, progress: Progress) -> VerifiedCheckpoint:
+def _verified(record: Record, place: Place, store: Store, progress: Progress) -> VerifiedCheckpoint | None:
+    """Verify one copy; None for one that was deleted meanwhile."""
     try:
         problem = store.verify(record)
     except OSError as error:
         return VerifiedCheckpoint(record.name, place, "unreadable", error.strerror or str(error))
     finally:
         progress.advance(record.size)
+    if problem and not (store.folder / record.name).exists():
+        return None
     return VerifiedCheckpoint(record.name, place, "damaged" if problem else "ok", problem)
 
 
@@ -144,7 +149,7 @@ def delete_copies(chosen: Sequence[Copies], told: Callable[[int], None] = lambda
 
 def delete_checkpoints(
     directory: str | Path,
-    which: Iterable[str | int],
+    which: str | int | Iterable[str | int],
     *,
     root: str | Path | None = None,
     progress: Progress | None = None,
@@ -164,9 +169,10 @@ def delete_checkpoints(
         InputError: There is no such checkpoint, or it is pinned; nothing is deleted then.
         StorageError: The disk failed.
     """
+    chosen = [which] if isinstance(which, (str, int)) else list(which)
 
     def work(relay: Progress) -> list[str]:
-        found = [_ours(directory, one, root) for one in which]
+        found = [_ours(directory, one, root) for one in chosen]
         relay.start(len(found), "Deleting", unit="checkpoints")
         return delete_copies([Copies(record, {"local": store}) for store, record in found], relay.advance)
 
@@ -226,6 +232,9 @@ def prune_checkpoints(
     def work(relay: Progress) -> list[str]:
         store = Store(_folder(directory, root))
         store.sweep()
+        metrics = {name for record in store.records() for name in record.metrics}
+        if keep_best and metrics:
+            insist_on(monitor, metrics)
         relay.start(None, "Deleting", unit="checkpoints")
         return store.prune(policy.kept, relay.advance)
 

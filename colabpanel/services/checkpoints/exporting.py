@@ -35,12 +35,14 @@ class ExportedCheckpoint:
         tensors: How many are in it.
         size: Bytes of the file.
         converted: How many of them have another type than in the checkpoint.
+        overflowed: How many of those hold numbers that are too large for it, and are infinite now.
     """
 
     path: Path
     tensors: int
     size: int
     converted: int
+    overflowed: int = 0
 
 
 def export_checkpoint(
@@ -81,7 +83,8 @@ def export_checkpoint(
         relay.start(None, "Writing", unit="tensors", cancellable=False)
         _write(path, converted)
         changed = sum(str(value.dtype) != str(weights[name].dtype) for name, value in converted.items())
-        return ExportedCheckpoint(path, len(weights), path.stat().st_size, changed)
+        infinite = sum(_is_infinite(value) and not _is_infinite(weights[name]) for name, value in converted.items())
+        return ExportedCheckpoint(path, len(weights), path.stat().st_size, changed, infinite)
 
     with disk_errors_in_words():
         return apart(work, progress)
@@ -108,6 +111,15 @@ def _converted(value: Any, dtype: str | None) -> Any:
             raise InputError("Arrays of NumPy have no bfloat16.", hint='Write dtype="float16".')
         return value.astype(dtype)
     return value
+
+
+def _is_infinite(value: Any) -> bool:
+    """Whether any number in a tensor or array is infinite."""
+    if hasattr(value, "is_floating_point"):
+        return bool(value.is_floating_point() and value.isinf().any())
+    import numpy as np
+
+    return value.dtype.kind == "f" and bool(np.isinf(value).any())
 
 
 def _write(path: Path, weights: Mapping[str, Any]) -> None:

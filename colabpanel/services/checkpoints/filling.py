@@ -9,7 +9,7 @@ from typing import Any
 from colabpanel.errors import InputError
 from colabpanel.progress import Progress
 from colabpanel.services.checkpoints.comparing import find_checkpoint
-from colabpanel.services.checkpoints.frameworks._base import Outcome
+from colabpanel.services.checkpoints.frameworks._base import Outcome, reason_of
 from colabpanel.services.checkpoints.models import Checkpoint, Restored
 from colabpanel.services.checkpoints.service import Checkpoints
 from colabpanel.services.checkpoints.weights import weights_of
@@ -89,7 +89,7 @@ def _into_keras(found: Checkpoint, model: Any, *, strict: bool) -> Restored:
         model.load_weights(found.path, skip_mismatch=not strict)
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise InputError(
-            f"The weights do not fit this model ({str(error).splitlines()[0][:200]}).",
+            f"The weights do not fit this model ({reason_of(error)}).",
             hint="Build the model as it was when they were saved.",
         ) from None
     return Restored(found, model, ("model",))
@@ -105,7 +105,7 @@ def _from_tensorflow(found: Checkpoint, model: Any) -> Restored:
         reader.read(str(found.path)).assert_existing_objects_matched().expect_partial()
     except (AssertionError, ValueError) as error:
         raise InputError(
-            f"The checkpoint does not fit this model ({str(error).splitlines()[0][:200]}).",
+            f"The checkpoint does not fit this model ({reason_of(error)}).",
             hint="Build the model as it was when it was saved.",
         ) from None
     return Restored(found, model, ("model",))

@@ -110,7 +110,7 @@ def insist_on(metric: str, among: Iterable[str]) -> str:
     Raises:
         InputError: There is none; the hint lists those that exist.
     """
-    names = sorted(among)
+    names = sorted(among, key=lambda name: (not _normal(name).startswith("val"), "epoch" in name, name))
     found = named_like(metric, names)
     if found is not None:
         return found

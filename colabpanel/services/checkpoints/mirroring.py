@@ -5,15 +5,18 @@ A child process copies and reads back, so neither training's interpreter nor a h
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from colabpanel.errors import ColabPanelError, StorageError
 from colabpanel.progress import Progress
+from colabpanel.services.checkpoints.endings import say_at_the_end, start_pending
+from colabpanel.services.checkpoints.files_of import remove_folder
 from colabpanel.services.checkpoints.policy import Policy
 from colabpanel.services.checkpoints.record import Record
-from colabpanel.services.checkpoints.store import Store, remove_folder
+from colabpanel.services.checkpoints.store import Store
 from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.isolated import ChildFailedError, call_isolated
 
@@ -39,6 +42,8 @@ class Mirroring:
         self._woken, self._idle, self._closed = threading.Event(), threading.Event(), threading.Event()
         self._idle.set()
         self._prunes = False
+        self.failures = 0
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -54,13 +59,12 @@ class Mirroring:
             self._idle.clear()
             self._woken.set()
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="colabpanel-mirror", daemon=True)
-                self._thread.start()
+                self._thread = start_pending(self._run, "colabpanel-mirror")
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything is there that shall be."""
-        return self._idle.is_set()
+        """Whether nothing is under way any more; always so in a process that was forked off this one."""
+        return self._idle.is_set() or self._process != os.getpid()
 
     def close(self) -> None:
         """Begin nothing new."""
@@ -68,7 +72,13 @@ class Mirroring:
         self._woken.set()
 
     def _run(self) -> None:
-        failures = 0
+        try:
+            self._work()
+        finally:
+            self._idle.set()
+
+    def _work(self) -> None:
+        in_a_row = 0
         while not self._closed.is_set():
             self._woken.clear()
             try:
@@ -77,10 +87,13 @@ class Mirroring:
             except (ColabPanelError, ChildFailedError) as error:
                 self.failure = error if isinstance(error, ColabPanelError) else _unexpected(error)
                 self.copying = ""
-                self._woken.wait(self._pauses[min(failures, len(self._pauses) - 1)])
-                failures += 1
+                self.failures += 1
+                say_at_the_end(self, self.failure)
+                self._woken.wait(self._pauses[min(in_a_row, len(self._pauses) - 1)])
+                in_a_row += 1
                 continue
-            failures, self.failure = 0, None
+            in_a_row, self.failure = 0, None
+            say_at_the_end(self, None)
             with self._lock:
                 if not self._woken.is_set():
                     self._idle.set()
@@ -90,10 +103,15 @@ class Mirroring:
     def _round(self) -> None:
         """Copy all that is missing, then delete what the policy no longer keeps."""
         self.mirror.sweep()
+        self._prune()
         while not self._closed.is_set() and (record := self._next()) is not None:
             self.copying = record.name
             self._copy(record)
         self.copying = ""
+        self._prune()
+
+    def _prune(self) -> None:
+        """Delete what is no longer kept; only verified copies are counted, for only those are there."""
         if self._prunes:
             self.mirror.prune(self._policy.kept)
 
@@ -109,7 +127,8 @@ class Mirroring:
         part = self.mirror.begin(record.name)
         try:
             copy_folder(self.local.folder / record.name, part, progress=_Until(self._closed.is_set))
-            self.mirror.publish(part, record)
+            now = next((here for here in self.local.records() if here.name == record.name), record)
+            self.mirror.publish(part, now)  # it may have been pinned meanwhile
         except ColabPanelError:
             if any(here.name == record.name for here in self.local.records()):
                 raise

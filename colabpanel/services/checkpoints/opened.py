@@ -47,6 +47,10 @@ class OpenedCheckpoints:
     def settle(self) -> None:
         """Wait until nothing is being written here."""
 
+    def _resumed(self, step: int) -> None:
+        """Go on from a step."""
+        self._step = step
+
     def restore(
         self,
         model: Any = None,
@@ -88,8 +92,9 @@ class OpenedCheckpoints:
             folders = self._whole(which, damaged, progress or Progress())
             chosen, outcome = first_that_loads(folders, parts, damaged, strict=strict, trusted=trusted, random=random)
             checkpoint = self._shown(chosen)
-            self._random = (self._local.folder / checkpoint.name / RANDOM).read_bytes() if random else None
-        self._step = chosen.record.step
+            numbers = self._local.folder / checkpoint.name / RANDOM
+            self._random = numbers.read_bytes() if random and numbers.exists() else None
+        self._resumed(chosen.record.step)
         return Restored(
             checkpoint=checkpoint,
             model=outcome.model,

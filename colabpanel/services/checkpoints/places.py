@@ -17,6 +17,8 @@ __all__ = ["first_place", "places_of"]
 
 def places_of(directory: str | Path, mirror: str | Path | None, root: str | Path | None) -> tuple[Path, Path | None]:
     """Return the folder, and the mirror; a folder that is not on local disk is its own mirror."""
+    if not isinstance(directory, (str, os.PathLike)):
+        raise InputError("directory takes the path of a folder.", hint='Write Checkpoints("checkpoints").')
     place = resolve_inside(root, directory)
     other = None if mirror is None else resolve_inside(root, mirror)
     if other is None and is_remote(place):

@@ -39,11 +39,16 @@ class Policy:
         return found[0] if found else None
 
     def kept(self, records: Iterable[Record]) -> set[str]:
-        """Return the names of those to keep: the best, the newest, all that are pinned, and never none."""
+        """Return the names of those to keep: the best, the newest, all that are pinned, and never none.
+
+        Where there are metrics, but not the one that tells which are best, all are kept.
+        """
         newest = sorted(records, key=lambda record: record.created, reverse=True)
-        if self.keep_best is None or self.keep_last is None:
+        best = best_first(newest, self.monitor, self.mode)
+        is_blind = bool(self.keep_best) and not best and any(record.metrics for record in newest)
+        if self.keep_best is None or self.keep_last is None or is_blind:
             return {record.name for record in newest}
-        chosen = [*newest[: max(self.keep_last, 1)], *best_first(newest, self.monitor, self.mode)[: self.keep_best]]
+        chosen = [*newest[: max(self.keep_last, 1)], *best[: self.keep_best]]
         return {record.name for record in chosen} | {record.name for record in newest if record.is_pinned}
 
 
@@ -75,7 +80,7 @@ class Schedule:
 
     def __init__(self, every_steps: int | None, every_minutes: float | None, clock: Clock = time.monotonic) -> None:
         for name, number in (("every_steps", every_steps), ("every_minutes", every_minutes)):
-            if number is not None and (isinstance(number, bool) or not number > 0):
+            if number is not None and (type(number) not in {int, float} or not number > 0):
                 raise InputError(f"{name} must be more than 0.", hint=f"Write {name}=10, or leave it out.")
         self._steps, self._minutes, self._clock = every_steps, every_minutes, clock
         self._last_step: int | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,6 +20,8 @@ RECORD = "checkpoint.json"
 _FORMAT = "colabpanel.checkpoints"
 _VERSION = 1
 _LARGEST = 64 << 20
+_LATEST = 1e11  # seconds since 1970, some thousand years
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,12 @@ def read_manifest(path: Path) -> list[Record]:
 def _read(path: Path) -> dict[str, Any] | None:
     """Return the object in a file of this format, or None; a disk that fails is an error."""
     try:
-        if path.stat().st_size > _LARGEST:
-            return None
-        body = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        with open(os.open(path, _FLAGS), "rb") as file:  # noqa: PTH123 - a pipe must not hold it up
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+                return None
+            body = json.loads(file.read(_LARGEST))
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError, RecursionError):
         return None
     is_ours = isinstance(body, dict) and body.get("format") == _FORMAT and body.get("version") == _VERSION
     return body if is_ours else None
@@ -120,15 +126,19 @@ def _record(body: dict[str, Any]) -> Record | None:
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None
-    is_fine = isinstance(name, str) and _is_plain(name) and type(step) is int and math.isfinite(created)
-    is_fine = is_fine and all(_stays_inside(file.name) and file.size >= 0 for file in files)
-    is_fine = is_fine and (record.parameters is None or type(record.parameters) is int)
+    is_fine = isinstance(name, str) and _is_plain(name) and 0 <= created < _LATEST
+    is_fine = is_fine and all(_stays_inside(file.name) and _is_count(file.size) for file in files)
+    is_fine = is_fine and _is_count(step) and (record.parameters is None or _is_count(record.parameters))
     return record if is_fine else None
 
 
 def _is_plain(name: str) -> bool:
     """Whether a name is that of something in the folder of the store, and not hidden."""
-    return bool(name) and not name.startswith(".") and not set(name) & set("/\\\0:")
+    return name.isprintable() and bool(name) and not name.startswith(".") and not set(name) & set("/\\:")
+
+
+def _is_count(number: Any) -> bool:
+    return type(number) is int and 0 <= number < 1 << 63
 
 
 def _stays_inside(name: str) -> bool:

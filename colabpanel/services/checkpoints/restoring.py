@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from colabpanel.errors import ArchiveError, InputError, TrustError
+from colabpanel.errors import ArchiveError, InputError, PathError, StorageError, TrustError
 from colabpanel.progress import Progress
+from colabpanel.services.checkpoints.files_of import problem_in, remove_folder
 from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts
 from colabpanel.services.checkpoints.frameworks._registry import framework_called
 from colabpanel.services.checkpoints.metrics import best_first, insist_on
@@ -17,7 +18,7 @@ from colabpanel.services.checkpoints.policy import Policy
 from colabpanel.services.checkpoints.randomness import RANDOM, restore_random
 from colabpanel.services.checkpoints.record import Record
 from colabpanel.services.checkpoints.saving import EXTRA
-from colabpanel.services.checkpoints.store import Store, remove_folder
+from colabpanel.services.checkpoints.store import Store
 from colabpanel.services.snapshots.service import load
 
 __all__ = ["Copies", "Damaged", "candidates", "first_that_loads", "none_is_whole", "whole_folders"]
@@ -72,7 +73,10 @@ def whole_folders(
     """
     for one in chosen:
         for place, store in one.stores.items():
-            problem = store.verify(one.record) if place == "local" else _fetch(one.record, store, local, progress)
+            try:
+                problem = store.verify(one.record) if place == "local" else _fetch(one.record, store, local, progress)
+            except (OSError, StorageError, PathError) as error:
+                problem = f"it cannot be read ({error})"
             if not problem:
                 yield one, local.folder / one.record.name
                 break
@@ -80,14 +84,16 @@ def whole_folders(
 
 
 def _fetch(record: Record, mirror: Store, local: Store, progress: Progress) -> str:
-    """Copy a checkpoint from the mirror; returns what is wrong with it, or nothing."""
-    if any(here.name == record.name for here in local.records()):
-        local.delete(record.name)  # a damaged copy: the one that comes takes its place
+    """Copy a checkpoint from the mirror; returns what is wrong with it, or nothing.
+
+    A damaged one here makes room for it once it is known to be whole.
+    """
     part = local.begin(record.name)
     try:
         copy_folder(mirror.folder / record.name, part, progress=progress)
-        problem = local.verify_in(part, record)
+        problem = problem_in(part, record)
         if not problem:
+            local.delete(record.name)
             local.publish(part, record)
         return problem
     finally:
@@ -103,16 +109,36 @@ def fill(record: Record, folder: Path, parts: Parts, *, strict: bool, trusted: b
     """
     outcome = framework_called(record.framework).restore(folder, parts, strict=strict, trusted=trusted)
     if (folder / EXTRA).exists():
-        try:
-            outcome.extra.update(load(folder / EXTRA, trusted=trusted))
-            outcome.restored.append("extra")
-        except TrustError as error:
-            outcome.not_restored.append(("extra", f"{error.message} Pass trusted=True to load it."))
+        _fill_extra(folder / EXTRA, parts, outcome, trusted=trusted)
+    outcome.not_restored += [
+        (name, "nothing was saved under this name") for name in parts.extra if name not in outcome.extra
+    ]
     if random:
-        restored, not_restored = restore_random((folder / RANDOM).read_bytes())
-        outcome.restored += restored
-        outcome.not_restored += not_restored
+        _fill_random(folder / RANDOM, outcome)
     return outcome
+
+
+def _fill_extra(path: Path, parts: Parts, outcome: Outcome, *, trusted: bool) -> None:
+    try:
+        found = load(path, trusted=trusted)
+    except TrustError as error:
+        outcome.not_restored.append(("extra", f"{error.message} Pass trusted=True to load it."))
+        return
+    outcome.extra.update(found)
+    for name, target in parts.extra.items():
+        if name in found and hasattr(target, "load_state_dict"):
+            target.load_state_dict(found[name])
+            outcome.restored.append(name)
+    outcome.restored.append("extra")
+
+
+def _fill_random(path: Path, outcome: Outcome) -> None:
+    try:
+        restored, not_restored = restore_random(path.read_bytes())
+    except FileNotFoundError:
+        restored, not_restored = [], [("random numbers", "they were not saved")]
+    outcome.restored += restored
+    outcome.not_restored += not_restored
 
 
 def first_that_loads(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,16 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from colabpanel.errors import ColabPanelError, InputError, StorageError
-from colabpanel.services.checkpoints.frameworks._base import Framework, Parts
+from colabpanel.services.checkpoints.endings import say_at_the_end, start_pending
+from colabpanel.services.checkpoints.files_of import remove_folder, settle
+from colabpanel.services.checkpoints.frameworks._base import Framework, Parts, reason_of
 from colabpanel.services.checkpoints.frameworks._registry import framework_of
 from colabpanel.services.checkpoints.policy import Policy
 from colabpanel.services.checkpoints.randomness import RANDOM, random_state
 from colabpanel.services.checkpoints.record import Record
-from colabpanel.services.checkpoints.store import Store, remove_folder, settle
-from colabpanel.services.disks import disk_errors_in_words
+from colabpanel.services.checkpoints.store import Store
+from colabpanel.services.disks import disk_errors_in_words, disk_full
+from colabpanel.services.files import free_bytes
 from colabpanel.services.snapshots.service import dump
 
 __all__ = ["EXTRA", "Saver", "Wanted"]
+
+_TICK = 1e-3  # seconds between two checkpoints at least
+_FULL = 1 << 20  # bytes that are free on a disk that takes no more
 
 EXTRA = "extra.snapshot.zip"
 """The file in the folder of a checkpoint that holds what else was given."""
@@ -51,6 +59,8 @@ class Saver:
         self._framework: Framework | None = None
         self._last: Future[Record] | None = None
         self._newest = 0.0
+        self._lock = threading.RLock()
+        self._process = os.getpid()
 
     def save(self, parts: Parts, wanted: Wanted) -> Future[Record]:
         """Copy what training may change, and write it in the background.
@@ -60,24 +70,19 @@ class Saver:
         Raises:
             ColabPanelError: The one before could not be written, or this one cannot be.
         """
-        self.settle()
-        with disk_errors_in_words():
-            record, framework = self._noted(parts, wanted), self._framework_of(parts.model)
-            part = self.store.begin(record.name)
-            try:
-                record = replace(record, framework=framework.name, parameters=framework.parameters(parts.model))
-                finish = framework.take(_without_plain(parts, part), part)
-                finish = _then_write(finish, part / RANDOM, random_state())
-            except BaseException:
-                remove_folder(part)
-                raise
-        future: Future[Record] = Future()
-        self._last = future
-        work = threading.Thread(
-            target=self._write, args=(future, part, record, finish), name="colabpanel-checkpoint", daemon=True
-        )
-        work.start()
-        return future
+        with self._lock:
+            self.settle()
+            with disk_errors_in_words():
+                record, framework = self._noted(wanted), self._framework_of(parts.model)
+                part = self.store.begin(record.name)
+                try:
+                    record, finish = _taken(parts, part, record, framework)
+                except BaseException:
+                    remove_folder(part)
+                    raise
+            self._last = future = Future[Record]()
+            start_pending(functools.partial(self._write, future, part, record, finish), "colabpanel-checkpoint")
+            return future
 
     def settle(self, timeout: float | None = None) -> None:
         """Wait until the last checkpoint is written.
@@ -87,13 +92,14 @@ class Saver:
             TimeoutError: It takes longer.
         """
         last = self._last
-        if last is None:
+        if last is None or self._process != os.getpid():  # a process that was forked off writes nothing
             return
         try:
             error = last.exception(timeout)
         except FutureTimeoutError:
             raise TimeoutError("A checkpoint is still being written.") from None
         self._last = None
+        say_at_the_end(self, None)
         if error is not None:
             raise error
 
@@ -108,8 +114,10 @@ class Saver:
         last = self._last
         return last.exception() if last is not None and last.done() else None
 
-    def _noted(self, parts: Parts, wanted: Wanted) -> Record:
-        self._newest = max(time.time(), self._newest + 1e-3)  # later than the one before, whatever the clock does
+    def _noted(self, wanted: Wanted) -> Record:
+        """Return what is noted of a new checkpoint: it is later than all others, whatever the clock says."""
+        known = max((record.created for record in self.store.records()), default=0.0)
+        self._newest = max(time.time(), self._newest + _TICK, known + _TICK)
         return Record(
             name=self.store.free_name(wanted.step),
             step=wanted.step,
@@ -118,6 +126,10 @@ class Saver:
             metrics=wanted.metrics,
             tags=wanted.tags,
         )
+
+    def is_later_than(self, created: float) -> None:
+        """Let checkpoints from now on be later than one elsewhere."""
+        self._newest = max(self._newest, created)
 
     def _framework_of(self, model: Any) -> Framework:
         """Return the framework, the same object as before where it is the same: it has memory to use again."""
@@ -130,25 +142,51 @@ class Saver:
         try:
             with disk_errors_in_words():
                 finish()
-                record = settle(part, record)
-                self.store.publish(part, record)
-                self.prune()
+                record = self.store.publish(part, settle(part, record))
+                self.prune(record.name)
         except BaseException as error:  # noqa: BLE001 - raised at the next save
+            told = error if isinstance(error, ColabPanelError) else _unexpected(error, part)
             remove_folder(part)
-            future.set_exception(error if isinstance(error, ColabPanelError) else _unexpected(error))
+            say_at_the_end(self, told)
+            future.set_exception(told)
             return
         future.set_result(record)
         self._saved()
 
-    def prune(self) -> list[str]:
-        """Delete what the policy does not keep; returns the names."""
-        return self.store.prune(self._policy.kept)
+    def prune(self, *spared: str) -> list[str]:
+        """Delete what the policy does not keep, but for those that are named; returns the names."""
+        return self.store.prune(lambda records: self._policy.kept(records) | set(spared))
 
 
-def _without_plain(parts: Parts, folder: Path) -> Parts:
-    """Write what is extra and has no state of its own as a snapshot, and return the rest."""
+def _taken(parts: Parts, folder: Path, record: Record, framework: Framework) -> tuple[Record, Callable[[], None]]:
+    """Let a framework copy what training may change; returns what is noted, and what is left to do.
+
+    Raises:
+        InputError: Something cannot be saved.
+    """
+    try:
+        record = replace(record, framework=framework.name, parameters=framework.parameters(parts.model))
+        finish = framework.take(_without_plain(parts, folder, framework), folder)
+    except (ColabPanelError, OSError):
+        raise
+    except Exception as error:
+        raise InputError(
+            f"The model cannot be saved ({reason_of(error)}).", hint="Pass its state_dict(), or what can be pickled."
+        ) from error
+    return record, _then_write(finish, folder / RANDOM, random_state())
+
+
+def _without_plain(parts: Parts, folder: Path, framework: Framework) -> Parts:
+    """Write what the framework does not keep itself of what is extra as a snapshot, and return the rest."""
     with_state = {name: value for name, value in parts.extra.items() if hasattr(value, "state_dict")}
     plain = {name: value for name, value in parts.extra.items() if name not in with_state}
+    if not framework.keeps_states:
+        plain |= {name: value.state_dict() for name, value in with_state.items()}
+        with_state = {}
+        if (parts.optimizer, parts.scheduler) != (None, None) and framework.name != "snapshot":
+            raise InputError(
+                f"optimizer= and scheduler= are not for {framework.name}, which keeps its own.", hint="Leave them out."
+            )
     if plain:
         saved = dump(folder / EXTRA, plain)
         if saved.skipped:
@@ -165,6 +203,7 @@ def _then_write(finish: Callable[[], None], path: Path, data: bytes) -> Callable
     return write
 
 
-def _unexpected(error: BaseException) -> StorageError:
-    reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-    return StorageError(f"The checkpoint could not be written ({reason[0][:200]}).", hint="Save it again.")
+def _unexpected(error: BaseException, folder: Path) -> StorageError:
+    if free_bytes(folder) < _FULL:
+        return disk_full(folder)
+    return StorageError(f"The checkpoint could not be written ({reason_of(error)}).", hint="Save it again.")

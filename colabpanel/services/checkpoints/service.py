@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import time
 import warnings
@@ -12,11 +11,12 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colabpanel.errors import ColabPanelError, InputError
+from colabpanel.errors import ColabPanelError
 from colabpanel.progress import Progress
 from colabpanel.services.checkpoints.callbacks import callback_class
 from colabpanel.services.checkpoints.frameworks._base import Parts
-from colabpanel.services.checkpoints.metrics import insist_on, plain_metrics
+from colabpanel.services.checkpoints.given import extra_of, given, wanted_of
+from colabpanel.services.checkpoints.metrics import insist_on
 from colabpanel.services.checkpoints.mirroring import Mirroring
 from colabpanel.services.checkpoints.models import Checkpoint
 from colabpanel.services.checkpoints.opened import OpenedCheckpoints
@@ -24,7 +24,7 @@ from colabpanel.services.checkpoints.places import first_place, places_of
 from colabpanel.services.checkpoints.policy import Schedule, policy_of
 from colabpanel.services.checkpoints.record import Record
 from colabpanel.services.checkpoints.requests import Requests
-from colabpanel.services.checkpoints.saving import Saver, Wanted
+from colabpanel.services.checkpoints.saving import Saver
 from colabpanel.services.checkpoints.store import Store
 from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.waiting import apart
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["Checkpoints", "active_checkpoints"]
-
-_AT_EXIT = 60.0
-"""Seconds that the end of Python waits for what is still on its way."""
 
 _active: weakref.WeakSet[Checkpoints] = weakref.WeakSet()
 
@@ -84,7 +81,8 @@ class Checkpoints(OpenedCheckpoints):
     ) -> None:
         policy = policy_of(monitor, mode, keep_best, keep_last)
         self._schedule = Schedule(every_steps, every_minutes)
-        self.directory, self.mirror = apart(lambda _: places_of(directory, mirror, root), Progress())
+        with disk_errors_in_words():
+            self.directory, self.mirror = apart(lambda _: places_of(directory, mirror, root), Progress())
         local = Store(first_place(self.directory) if self.directory == self.mirror else self.directory)
         super().__init__(local, Store(self.mirror) if self.mirror else None, policy)
         self._mirroring = Mirroring(local, self._mirror, policy) if self._mirror else None
@@ -93,10 +91,10 @@ class Checkpoints(OpenedCheckpoints):
         _settle_others(local.folder)
         with disk_errors_in_words():
             local.sweep()
+            self._saver.is_later_than(apart(lambda _: _latest(self._mirror), Progress()))
             if self._mirroring is not None and local.records():
                 self._mirroring.wake(prune=False)
         _active.add(self)
-        atexit.register(_at_exit, weakref.ref(self))
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +114,7 @@ class Checkpoints(OpenedCheckpoints):
         optimizer: Any = None,
         scheduler: Any = None,
         extra: Mapping[str, Any] | None = None,
-        tags: Iterable[str] = (),
+        tags: str | Iterable[str] = (),
     ) -> Future[Checkpoint]:
         """Save a checkpoint; training goes on while it is written.
 
@@ -137,12 +135,10 @@ class Checkpoints(OpenedCheckpoints):
             InputError: There is no such metric, though the checkpoint is saved; or it cannot be saved.
             StorageError: The checkpoint before this one could not be written.
         """
-        if type(step) is not int or step < 0:
-            raise InputError("step takes a whole number from 0 on.", hint="Count the batches, and pass step=count.")
-        self._step = step
+        wanted = wanted_of(step, epoch, metrics, tags)
+        step = self._step = wanted.step
         self._warn_of_mirror()
-        wanted = Wanted(step, epoch, plain_metrics(metrics), tuple(map(str, tags)))
-        written = self._saver.save(Parts(model, optimizer, scheduler, dict(extra or {})), wanted)
+        written = self._saver.save(Parts(given(model), optimizer, scheduler, extra_of(extra)), wanted)
         self._schedule.saved(step)
         self._requests.done()
         if metrics:
@@ -220,8 +216,12 @@ class Checkpoints(OpenedCheckpoints):
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         self._saver.settle(timeout)
-        while self._mirroring is not None and not self._mirroring.is_idle:
-            if self._mirroring.failure is not None:
+        if self._mirroring is None or self._mirroring.is_idle:
+            return
+        failures = self._mirroring.failures
+        self._mirroring.wake(prune=False)  # what failed before is tried now, not after its pause
+        while not self._mirroring.is_idle:
+            if self._mirroring.failure is not None and self._mirroring.failures > failures:
                 raise self._mirroring.failure
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError("Checkpoints are still on their way to the mirror.")
@@ -244,6 +244,10 @@ class Checkpoints(OpenedCheckpoints):
     def failure(self) -> BaseException | None:
         """What went wrong in the background and is not mended yet."""
         return self._saver.failure or (self._mirroring.failure if self._mirroring else None)
+
+    def _resumed(self, step: int) -> None:
+        super()._resumed(step)
+        self._schedule.saved(step)
 
     def _saved(self) -> None:
         if self._mirroring is not None:
@@ -288,6 +292,14 @@ def _settle_others(folder: Path) -> None:
                 other.settle()
 
 
+def _latest(mirror: Store | None) -> float:
+    """Return when the newest of a mirror was saved; that one does not answer is told when it is needed."""
+    try:
+        return max((record.created for record in mirror.records()), default=0.0) if mirror else 0.0
+    except OSError:
+        return 0.0
+
+
 def _as_checkpoint(written: Future[Record], folder: Path) -> Future[Checkpoint]:
     future: Future[Checkpoint] = Future()
 
@@ -300,10 +312,3 @@ def _as_checkpoint(written: Future[Record], folder: Path) -> Future[Checkpoint]:
 
     written.add_done_callback(pass_on)
     return future
-
-
-def _at_exit(reference: weakref.ref[Checkpoints]) -> None:
-    checkpoints = reference()
-    if checkpoints is not None:
-        with contextlib.suppress(ColabPanelError, TimeoutError):
-            checkpoints.wait(_AT_EXIT)

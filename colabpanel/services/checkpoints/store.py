@@ -7,28 +7,34 @@ goes. So whatever the manifest lists can be loaded, and whoever is killed leaves
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import os
 import platform
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import xxhash
 
-from colabpanel.services.checkpoints.models import CheckpointFile
+from colabpanel.services.checkpoints.files_of import problem_in, remove_folder
 from colabpanel.services.checkpoints.record import MANIFEST, RECORD, Record, as_json, read_manifest, read_record
-from colabpanel.services.files import delete_file, is_alive, sync_folder, write_atomic
+from colabpanel.services.disks import FULL
+from colabpanel.services.files import is_alive, sync_folder, write_atomic
 
-__all__ = ["Store", "remove_folder", "settle"]
+__all__ = ["Store"]
 
 _PART = re.compile(r"\.(?P<name>.+)\.(?P<host>[0-9a-f]{8})-(?P<process>\d+)-\d+\.(?:part|gone)")
 _ABANDONED = 24 * 3600.0  # seconds after which what another machine began is swept
-_PIECE = 4 << 20
+_TRIES = 100
+
+_TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.EACCES} if os.name == "nt" else {errno.ENOTEMPTY, errno.EEXIST}
 
 _locks: dict[str, threading.RLock] = {}
+_numbers = itertools.count()
 
 
 class Store:
@@ -63,7 +69,7 @@ class Store:
     def _folders(self) -> set[str]:
         try:
             with os.scandir(self.folder) as entries:
-                return {entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()}
+                return {entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry)}
         except FileNotFoundError:
             return set()
 
@@ -83,7 +89,7 @@ class Store:
     @staticmethod
     def _hidden(name: str, why: str) -> str:
         host = xxhash.xxh32_hexdigest(platform.node().encode())
-        return f".{name}.{host}-{os.getpid()}-{threading.get_ident()}.{why}"
+        return f".{name}.{host}-{os.getpid()}-{next(_numbers)}.{why}"
 
     def free_name(self, step: int) -> str:
         """Return a name for a checkpoint of this step that nothing here has."""
@@ -93,23 +99,49 @@ class Store:
             name = f"step-{step:08d}-{number}"
         return name
 
-    def publish(self, part: Path, record: Record) -> None:
-        """Put a folder, whose files are on the disk already, in its place."""
+    def publish(self, part: Path, record: Record) -> Record:
+        """Put a folder, whose files are on the disk already, in its place.
+
+        Returns:
+            The record, under another name where another process has taken this one meanwhile.
+        """
         with self._lock:
-            write_atomic(part / RECORD, as_json(record))
-            sync_folder(part)
-            part.rename(self.folder / record.name)
+            for _try in range(_TRIES):
+                write_atomic(part / RECORD, as_json(record))
+                sync_folder(part)
+                try:
+                    part.rename(self.folder / record.name)
+                    break
+                except OSError as error:
+                    if error.errno not in _TAKEN:
+                        raise
+                    record = replace(record, name=self.free_name(record.step))
             sync_folder(self.folder)
             self._list([*self.records(), record])
+            return record
 
     def delete(self, name: str) -> None:
         """Delete a checkpoint: on Drive its files are emptied first, for the Trash takes room."""
         with self._lock:
-            self._list([record for record in self.records() if record.name != name])
+            left = [record for record in self.records() if record.name != name]
+            is_full = not self._listed_if_room(left)
             gone = self.folder / self._hidden(name, "gone")
             with contextlib.suppress(FileNotFoundError):
                 (self.folder / name).rename(gone)
-        remove_folder(gone)
+            remove_folder(gone)
+            if is_full:
+                self._list(left)
+
+    def _listed_if_room(self, records: list[Record]) -> bool:
+        """Write the manifest; on a full disk remove it instead: each checkpoint has its own record."""
+        try:
+            self._list(records)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            (self.folder / MANIFEST).unlink(missing_ok=True)
+            return False
+        return True
 
     def prune(
         self, kept: Callable[[list[Record]], set[str]], told: Callable[[int], None] = lambda _: None
@@ -156,16 +188,21 @@ class Store:
     def sweep(self) -> None:
         """Remove what was begun by processes that are gone."""
         with contextlib.suppress(FileNotFoundError), os.scandir(self.folder) as entries:
-            found = [(Path(entry.path), match) for entry in entries if (match := _PART.fullmatch(entry.name))]
+            found = [
+                (Path(entry.path), match)
+                for entry in entries
+                if (match := _PART.fullmatch(entry.name)) and _is_folder(entry)
+            ]
             for path, match in found:
                 if self._is_abandoned(path, match["host"], int(match["process"])):
                     remove_folder(path)
 
     @staticmethod
     def _is_abandoned(path: Path, host: str, process: int) -> bool:
+        made = path.stat().st_mtime
         if host == xxhash.xxh32_hexdigest(platform.node().encode()):
-            return not is_alive(process)
-        return time.time() - path.stat().st_mtime > _ABANDONED
+            return not is_alive(process, since=made)
+        return time.time() - made > _ABANDONED
 
     def verify(self, record: Record) -> str:
         """Return what is wrong with the files of a checkpoint, or nothing.
@@ -173,58 +210,9 @@ class Store:
         Raises:
             OSError: The disk refused to read.
         """
-        return self.verify_in(self.folder / record.name, record)
-
-    @staticmethod
-    def verify_in(folder: Path, record: Record) -> str:
-        """Return what is wrong with the files of a checkpoint in a folder, or nothing."""
-        for file in record.files:
-            try:
-                found = digest_of(folder / file.name)
-            except FileNotFoundError:
-                return f"{file.name} is missing"
-            if found.size != file.size:
-                return f"{file.name} has {found.size:,} bytes instead of {file.size:,}"
-            if found.digest != file.digest:
-                return f"{file.name} is not what was saved"
-        return ""
+        return problem_in(self.folder / record.name, record)
 
 
-def digest_of(path: Path) -> CheckpointFile:
-    """Read a file and return what it is."""
-    hashed, size = xxhash.xxh3_128(), 0
-    with path.open("rb", buffering=0) as file:
-        buffer = bytearray(_PIECE)
-        view = memoryview(buffer)
-        while count := file.readinto(buffer):
-            hashed.update(view[:count])
-            size += count
-    return CheckpointFile(path.name, size, hashed.hexdigest())
-
-
-def settle(part: Path, record: Record) -> Record:
-    """Make the files of a folder durable, and return the record with what they are."""
-    files = []
-    for path in sorted(_files_of(part)):
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
-        files.append(replace(digest_of(path), name=path.relative_to(part).as_posix()))
-    return replace(record, files=tuple(files))
-
-
-def _files_of(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        if path.is_file() and path.name != RECORD:
-            yield path
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove the hidden folder of a checkpoint; what cannot be removed now is swept another time."""
-    with contextlib.suppress(OSError):
-        paths = sorted(folder.rglob("*"), reverse=True)  # what is in a folder comes before it
-        for path in paths:
-            if path.is_dir() and not path.is_symlink():
-                path.rmdir()
-            else:
-                delete_file(path)
-        folder.rmdir()
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether this is a folder, and no link to one: what is below it may be deleted."""
+    return entry.is_dir(follow_symlinks=False)

@@ -25,7 +25,7 @@ def weights_of(checkpoint: Checkpoint) -> dict[str, Any]:
         ArchiveError: A file is damaged.
         MissingLibraryError: The library to read them is not installed.
     """
-    reader = _READERS.get(checkpoint.framework or checkpoint.kind) or _READERS.get(checkpoint.kind)
+    reader = _READERS.get(checkpoint.framework if checkpoint.kind == "colabpanel" else checkpoint.kind)
     if reader is None:
         raise InputError(
             f"The weights in {checkpoint.name} are not read here.", hint="Use the library that wrote them."

@@ -67,7 +67,7 @@ def test_aliases_are_understood(wanted: str, among: list[str], found: str | None
 def test_a_metric_that_is_not_there_names_those_that_are() -> None:
     with pytest.raises(InputError, match="no metric called 'val_acuracy'") as caught:
         insist_on("val_acuracy", ["loss", "val_accuracy"])
-    assert caught.value.hint == 'There are: loss, val_accuracy. Write monitor="val_accuracy".'
+    assert caught.value.hint == 'There are: val_accuracy, loss. Write monitor="val_accuracy".'
     with pytest.raises(InputError):
         insist_on("loss", [])
 

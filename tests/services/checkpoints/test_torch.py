@@ -176,8 +176,8 @@ def test_a_file_that_runs_code_is_not_loaded(tmp_path: Path) -> None:
     folder = checkpoints.save({"w": torch.ones(1)}, step=1).result().path
     torch.save({"w": Evil()}, folder / "model.pt")
     store = checkpoints._local
+    from colabpanel.services.checkpoints.files_of import settle
     from colabpanel.services.checkpoints.record import RECORD, as_json
-    from colabpanel.services.checkpoints.store import settle
 
     record = settle(folder, store.records()[0])
     (folder / RECORD).write_bytes(as_json(record))

@@ -56,4 +56,5 @@ class LightningCallback(Callback):
 
     def _save(self, trainer: Any, metrics: Any, *tags: str) -> None:
         self._saved_step = step = trainer.global_step
-        self._checkpoints.save(trainer, step=step, epoch=trainer.current_epoch, metrics=metrics, tags=tags)
+        epochs = trainer.current_epoch + int(trainer.is_last_batch)
+        self._checkpoints.save(trainer, step=step, epoch=epochs, metrics=metrics, tags=tags)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Framework", "Outcome", "Parts"]
+__all__ = ["Framework", "Outcome", "Parts", "reason_of"]
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,11 @@ class Framework(Protocol):
 
     Attributes:
         name: As it is noted in checkpoints.
+        keeps_states: Whether it saves optimizers, schedulers and extras that have a ``state_dict``.
     """
 
     name: str
+    keeps_states: bool
 
     def take(self, parts: Parts, folder: Path) -> Callable[[], None]:
         """Copy everything that training may change, and return what writes it into the folder, on any thread.
@@ -67,3 +69,9 @@ class Framework(Protocol):
             InputError: It does not fit what it is to be put into, or cannot be read.
         """
         ...
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the first line of a library's error as text that can be shown."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return "".join(letter for letter in lines[0][:200] if letter.isprintable())

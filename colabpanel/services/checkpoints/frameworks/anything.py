@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from colabpanel.errors import InputError
+from colabpanel.errors import ArchiveError, InputError
 from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts
 from colabpanel.services.snapshots.service import dump, load
 
@@ -19,6 +19,7 @@ class Anything:
     """Saves the model itself, before training goes on."""
 
     name = "snapshot"
+    keeps_states = False
 
     def take(self, parts: Parts, folder: Path) -> Callable[[], None]:
         """Write it at once: nothing tells which parts of such an object training changes."""
@@ -36,10 +37,14 @@ class Anything:
 
     def restore(self, folder: Path, parts: Parts, *, strict: bool, trusted: bool) -> Outcome:
         """Return what was saved: such an object cannot be filled in place."""
+        if not (folder / _FILE).exists():
+            raise ArchiveError(f"{_FILE} is missing in this checkpoint.", hint="Restore another one.")
         found = load(folder / _FILE, trusted=trusted)
         restored: list[str] = [name for name in ("model", "optimizer", "scheduler") if name in found]
         outcome = Outcome(found.pop("model"), restored)
         outcome.extra.update(found)
+        if parts.model is not None:
+            outcome.not_restored.append(("model", "this cannot be filled: take restored.model"))
         return outcome
 
 

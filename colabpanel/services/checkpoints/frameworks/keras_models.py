@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from colabpanel.errors import ArchiveError, InputError
-from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts
+from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts, reason_of
 
 __all__ = ["KerasModels", "is_keras"]
 
@@ -26,6 +26,7 @@ class KerasModels:
     """Saves before training goes on: Keras itself writes the file."""
 
     name = "keras"
+    keeps_states = False
 
     def take(self, parts: Parts, folder: Path) -> Callable[[], None]:
         """Write the weights at once; a compiled model has its optimizer in them."""
@@ -55,7 +56,7 @@ class KerasModels:
             model.load_weights(path, skip_mismatch=not strict)
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"The weights do not fit this model ({str(error).splitlines()[0][:200]}).",
+                f"The weights do not fit this model ({reason_of(error)}).",
                 hint="Build the model as it was when it was saved.",
             ) from None
         _set_seeds(model, folder / _SEEDS, outcome)

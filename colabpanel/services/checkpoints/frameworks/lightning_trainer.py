@@ -26,6 +26,7 @@ class LightningTrainer:
     """Saves before training goes on: the trainer itself writes the file."""
 
     name = "lightning"
+    keeps_states = False
 
     def take(self, parts: Parts, folder: Path) -> Callable[[], None]:
         """Let the trainer write it."""

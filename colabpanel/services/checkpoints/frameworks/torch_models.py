@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import pickle
+import re
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,13 @@ from typing import Any
 import torch
 
 from colabpanel.errors import ArchiveError, InputError, TrustError
-from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts
+from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts, reason_of
 from colabpanel.services.checkpoints.frameworks.torch_buffers import Buffers
 
-__all__ = ["TorchModels", "fill_model", "is_torch", "read_state", "unwrapped"]
+__all__ = ["TorchModels", "fill_model", "insist_on_fit", "is_torch", "read_state", "unwrapped"]
 
 _MODEL, _TRAINING = "model.pt", "training.pt"
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.Tensor, torch.dtype, torch.Size, torch.device)
+_EXACT = {bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.Size, torch.device}
 
 
 def is_torch(model: Any) -> bool:
@@ -43,6 +45,7 @@ class TorchModels:
     """Copies states into memory of its own, and writes them while training goes on."""
 
     name = "torch"
+    keeps_states = True
 
     def __init__(self) -> None:
         self._buffers = Buffers()
@@ -73,20 +76,34 @@ class TorchModels:
         return sum(value.numel() for value in model.values() if isinstance(value, torch.Tensor))
 
     def restore(self, folder: Path, parts: Parts, *, strict: bool, trusted: bool) -> Outcome:
-        """Fill the model and what else is given; without a model its state is returned."""
-        state = read_state(folder / _MODEL, in_place=parts.model is not None)
-        outcome = Outcome(parts.model)
-        if isinstance(unwrapped(parts.model), torch.nn.Module):
-            fill_model(unwrapped(parts.model), state, outcome, strict=strict)
-        else:
-            outcome.model = state
-        outcome.restored.insert(0, "model")
-        training = read_state(folder / _TRAINING, in_place=False) if (folder / _TRAINING).exists() else {}
+        """Fill the model and what else is given; without a model its state is returned.
+
+        The model comes last: what does not fit is found before anything of it is changed.
+        """
+        state = read_state(folder / _MODEL, in_place=parts.model is not None, trusted=trusted)
+        training = (
+            read_state(folder / _TRAINING, in_place=False, trusted=trusted) if (folder / _TRAINING).exists() else {}
+        )
+        if not isinstance(state, Mapping) or not isinstance(training, Mapping):
+            raise ArchiveError(
+                "The files of this checkpoint do not hold what they should.", hint="Restore another one."
+            )
+        model, outcome = unwrapped(parts.model), Outcome(parts.model)
+        is_module = isinstance(model, torch.nn.Module)
+        if is_module:
+            insist_on_fit(model, state, strict=strict)
         for name, target in (("optimizer", parts.optimizer), ("scheduler", parts.scheduler)):
             _fill(name, target, training.get(name), outcome)
         for name, saved in training.get("extra", {}).items():
             _fill(name, parts.extra.get(name), saved, outcome)
             outcome.extra[name] = saved
+        if is_module:
+            fill_model(model, state, outcome, strict=strict)
+        else:
+            outcome.model = state
+            if model is not None:
+                outcome.not_restored.append(("model", "this cannot be filled: take restored.model"))
+        outcome.restored.insert(0, "model")
         return outcome
 
 
@@ -111,17 +128,20 @@ def _plain(value: Any, what: str) -> Any:
     Raises:
         InputError: There is anything else in it.
     """
-    if isinstance(value, _PLAIN):
+    if type(value) in _EXACT or isinstance(value, torch.Tensor):
         return value
     if isinstance(value, Mapping):
         return {_plain(key, what): _plain(one, what) for key, one in value.items()}
     if isinstance(value, (list, tuple, set)):
         kind = next(kind for kind in (list, tuple, set) if isinstance(value, kind))
         return kind(_plain(one, what) for one in value)
-    if type(value).__module__ == "numpy" and hasattr(value, "item"):
-        return torch.from_numpy(value) if getattr(value, "ndim", 0) else value.item()
+    if type(value).__module__ == "numpy" and hasattr(value, "dtype"):
+        return _plain(torch.from_numpy(value.copy()) if value.ndim else value.item(), what)
     if isinstance(value, dt.timedelta):
         return value.total_seconds()
+    base = next((kind for kind in (bool, int, float, complex, str, bytes) if isinstance(value, kind)), None)
+    if base is not None:  # an enumeration, or a kind of number of somebody else
+        return base(value)
     raise InputError(
         f"The {what} holds a {type(value).__name__}, which cannot be restored without running code.",
         hint="Keep it out of the state, or pass it as extra=.",
@@ -141,36 +161,57 @@ def read_state(path: Path, *, in_place: bool, trusted: bool = False) -> Any:
         ArchiveError: It is missing or damaged.
     """
     try:
+        in_place = in_place and zipfile.is_zipfile(path)  # files of old versions are none
         return torch.load(path, map_location="cpu", weights_only=not trusted, mmap=in_place)
     except pickle.UnpicklingError as error:
+        wanted = re.search(r"GLOBAL (\S+)", str(error))
         raise TrustError(
-            f"Loading {path.name} would run code ({str(error).splitlines()[0][:200]}).",
+            f"Loading {path.name} would run code ({wanted[1] if wanted else 'what PyTorch does not load without'}).",
             hint="Pass trusted=True if you trust whoever wrote it.",
         ) from None
     except FileNotFoundError:
         raise ArchiveError(f"{path.name} is missing in this checkpoint.", hint="Restore another one.") from None
     except Exception as error:  # noqa: BLE001 - of many kinds, all of which mean that
         raise ArchiveError(
-            f"{path.name} of this checkpoint cannot be read ({str(error).splitlines()[0][:200]}).",
+            f"{path.name} of this checkpoint cannot be read ({reason_of(error)}).",
             hint="Restore another one.",
         ) from None
 
 
-def fill_model(model: torch.nn.Module, state: Any, outcome: Outcome, *, strict: bool) -> None:
-    """Load a state into a module; one that does not fit leaves it as it was."""
-    here, there = model.state_dict(), dict(state)
-    wrong = [key for key in here.keys() & there.keys() if _shape(here[key]) != _shape(there[key])]
-    missing, unexpected = here.keys() - there.keys(), there.keys() - here.keys()
+def insist_on_fit(model: torch.nn.Module, state: Mapping[str, Any], *, strict: bool) -> None:
+    """Refuse a state that does not fit a module.
+
+    Raises:
+        InputError: A shape is another one, or, if ``strict``, anything is missing or too much.
+    """
+    here, missing, unexpected = model.state_dict(), *_left_over(model, state)
+    wrong = [key for key in here.keys() & state.keys() if _shape(here[key]) != _shape(state[key])]
     if wrong:
         key = min(wrong)
         raise InputError(
-            f"{key} has the shape {_shape(here[key])} here and {_shape(there[key])} in the checkpoint.",
+            f"{key} has the shape {_shape(here[key])} here and {_shape(state[key])} in the checkpoint.",
             hint="Build the model as it was when it was saved.",
         )
     if strict and (missing or unexpected):
         key = min(missing or unexpected)
         where = "the model but not in the checkpoint" if missing else "the checkpoint but not in the model"
         raise InputError(f"{key} is in {where}.", hint="Build the model as it was, or pass strict=False.")
+
+
+def _left_over(model: torch.nn.Module, state: Mapping[str, Any]) -> tuple[set[str], set[str]]:
+    """Return what a state has not, and what it has too much."""
+    here = set(model.state_dict())
+    return here - set(state), set(state) - here
+
+
+def fill_model(model: torch.nn.Module, state: Mapping[str, Any], outcome: Outcome, *, strict: bool) -> None:
+    """Load a state into a module; one that does not fit leaves it as it was.
+
+    Raises:
+        InputError: It does not fit.
+    """
+    insist_on_fit(model, state, strict=strict)
+    missing, unexpected = _left_over(model, state)
     model.load_state_dict(state, strict=False)
     outcome.not_restored += [(f"model: {key}", "it is not in the checkpoint") for key in sorted(missing)]
     outcome.not_restored += [(f"model: {key}", "the model has none") for key in sorted(unexpected)]
@@ -204,7 +245,7 @@ def _fill_one(name: str, target: Any, saved: Any, outcome: Outcome) -> None:
         target.load_state_dict(saved)
     except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
         raise InputError(
-            f"The {name} of the checkpoint does not fit the one given ({str(error).splitlines()[0][:200]}).",
+            f"The {name} of the checkpoint does not fit the one given ({reason_of(error)}).",
             hint="Make it as it was when it was saved, or leave it out.",
         ) from None
     outcome.restored.append(name)

@@ -25,6 +25,7 @@ class TransformersFolders:
     """Copies the files: the trainer may write over them, or delete them, later."""
 
     name = "transformers"
+    keeps_states = False
 
     def take(self, parts: Parts, folder: Path) -> Callable[[], None]:
         """Copy the files at once."""
