@@ -14,6 +14,7 @@ from colabpanel.services.checkpoints.metrics import named_like
 from colabpanel.services.checkpoints.models import Checkpoint, TensorInfo
 from colabpanel.services.checkpoints.record import RECORD
 from colabpanel.services.disks import disk_errors_in_words
+from colabpanel.services.paths import resolve_inside
 from colabpanel.services.waiting import apart
 
 __all__ = ["CheckpointContents", "Comparison", "checkpoint_contents", "compare_checkpoints", "find_checkpoint"]
@@ -85,6 +86,7 @@ def find_checkpoint(
 
     Raises:
         InputError: There is none.
+        OutsideRootError: A link in it leads out of ``root``.
         StorageError: The disk failed.
     """
     found = checkpoints(directory, monitor=monitor, mode=mode, root=root, progress=progress)
@@ -97,7 +99,16 @@ def find_checkpoint(
     if not chosen:
         names = ", ".join(one.name for one in found[-6:]) or "none"
         raise InputError(f"There is no checkpoint {which!r} in {directory}.", hint=f"There are: {names}.")
+    if root is not None:
+        with disk_errors_in_words():
+            apart(lambda _: _insist_inside(root, chosen[-1].path), progress or Progress())
     return chosen[-1]
+
+
+def _insist_inside(root: str | Path, path: Path) -> None:
+    """Refuse a checkpoint of which a link leads out of the root."""
+    for one in (path, *path.rglob("*")):
+        resolve_inside(root, one)
 
 
 def checkpoint_contents(

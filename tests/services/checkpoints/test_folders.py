@@ -12,7 +12,7 @@ import pytest
 
 import colabpanel
 from colabpanel.cli import main
-from colabpanel.errors import ArchiveError, InputError, MissingLibraryError, TrustError
+from colabpanel.errors import ArchiveError, InputError, MissingLibraryError, OutsideRootError, TrustError
 from colabpanel.services.checkpoints.service import Checkpoints
 
 torch = pytest.importorskip("torch")
@@ -97,6 +97,19 @@ def test_a_file_that_runs_code_gives_no_weights(run: Path, tmp_path: Path, monke
     with pytest.raises(TrustError):
         colabpanel.restore_checkpoint(run, "evil.pt")
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_link_out_of_the_root_is_not_followed(run: Path, tmp_path: Path) -> None:
+    torch.save({"w": torch.ones(1)}, tmp_path / "secret.pt")
+    (run / "link.pt").symlink_to(tmp_path / "secret.pt")
+    (run / "step-00000001/model.pt").unlink()
+    (run / "step-00000001/model.pt").symlink_to(tmp_path / "secret.pt")
+    for name in ("link.pt", "step-00000001"):
+        with pytest.raises(OutsideRootError):
+            colabpanel.checkpoint_contents(run, name, root=run)
+        with pytest.raises(OutsideRootError):
+            colabpanel.export_checkpoint(run, name, run / "w.safetensors", root=run)
+    assert colabpanel.checkpoint_contents(run, "link.pt").tensors
 
 
 def test_any_kind_is_restored(run: Path) -> None:
