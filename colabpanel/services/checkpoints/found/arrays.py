@@ -10,8 +10,9 @@ from typing import Any
 
 from colabpanel.errors import InputError
 from colabpanel.services.checkpoints.found.kinds import orbax_items
-from colabpanel.services.checkpoints.found.reading import damage_in_words, damaged, json_of, needed, plain_dtype
+from colabpanel.services.checkpoints.found.reading import damage_in_words, damaged, json_of, plain_dtype
 from colabpanel.services.checkpoints.models import TensorInfo
+from colabpanel.services.optional import optional
 from colabpanel.services.walk import files_below
 
 __all__ = ["orbax_tensors_of", "tensorflow_tensors_of"]
@@ -50,7 +51,7 @@ def _in_files(item: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _in_ocdbt(item: Path) -> Iterator[tuple[str, Any]]:
-    store = needed("tensorstore", "Reading checkpoints of Orbax")
+    store = optional("tensorstore", "reading checkpoints of Orbax")
     with damage_in_words(item):
         opened = store.KvStore.open({"driver": "ocdbt", "base": {"driver": "file", "path": f"{item}/"}}).result()
         for key in opened.list().result():
@@ -83,7 +84,7 @@ def tensorflow_tensors_of(prefix: Path) -> list[TensorInfo]:
         MissingLibraryError: TensorFlow is not installed.
         OSError: The disk refused.
     """
-    tensorflow = needed("tensorflow", "Reading checkpoints of TensorFlow")
+    tensorflow = optional("tensorflow", "reading checkpoints of TensorFlow")
     with damage_in_words(prefix):
         reader = tensorflow.train.load_checkpoint(str(prefix))
         dtypes = reader.get_variable_to_dtype_map()

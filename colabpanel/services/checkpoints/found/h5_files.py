@@ -8,8 +8,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from colabpanel.services.checkpoints.found.reading import damage_in_words, damaged, needed
+from colabpanel.services.checkpoints.found.reading import damage_in_words, damaged
 from colabpanel.services.checkpoints.models import TensorInfo
+from colabpanel.services.optional import optional
 
 __all__ = ["WEIGHTS", "h5_tensors_of", "keras_tensors_of"]
 
@@ -52,7 +53,7 @@ def keras_tensors_of(path: Path) -> list[TensorInfo]:
 
 
 def _arrays_in(path: Path, file: Any) -> list[TensorInfo]:
-    h5py = needed("h5py", "Reading weights of Keras")
+    h5py = optional("h5py", "reading weights of Keras")
     found: list[TensorInfo] = []
 
     def note(name: str, item: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from colabpanel.errors import ArchiveError, ColabPanelError, MissingLibraryError
+from colabpanel.errors import ArchiveError, ColabPanelError
 
 __all__ = [
     "LARGEST_JSON",
@@ -20,7 +19,6 @@ __all__ = [
     "head_of",
     "is_plain_name",
     "json_of",
-    "needed",
     "plain_dtype",
 ]
 
@@ -58,24 +56,6 @@ def finite(value: Any) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
-
-
-def needed(module: str, purpose: str) -> Any:
-    """Import a library that whoever has such files may have.
-
-    Args:
-        module: Its name, which is also how pip knows it.
-        purpose: What needs it, for the error.
-
-    Raises:
-        MissingLibraryError: It is not installed.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise MissingLibraryError(
-            f"{purpose} needs a library that is not installed ({module}).", hint=f"Run: pip install {module}"
-        ) from None
 
 
 def damaged(path: Path, why: str = "") -> ArchiveError:

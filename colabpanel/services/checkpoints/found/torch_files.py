@@ -11,8 +11,9 @@ from typing import Any
 
 from colabpanel.errors import LimitError, TrustError
 from colabpanel.services.checkpoints.found.kinds import ZIP
-from colabpanel.services.checkpoints.found.reading import damage_in_words, damaged, head_of, needed
+from colabpanel.services.checkpoints.found.reading import damage_in_words, damaged, head_of
 from colabpanel.services.checkpoints.models import TensorInfo
+from colabpanel.services.optional import optional
 from colabpanel.services.snapshots.manifest import UNREADABLE
 from colabpanel.services.snapshots.scan import Wanted, scan
 
@@ -40,7 +41,7 @@ def torch_tensors_of(path: Path) -> list[TensorInfo]:
     wanted = _looked_through(path) if is_zip else Wanted()
     if not is_zip and tarfile.is_tarfile(path):  # old versions of PyTorch are not safe with these
         raise TrustError(f"{path.name} is of a format in which PyTorch would run code.", hint=_HINT)
-    torch = needed("torch", "Reading files of PyTorch")
+    torch = optional("torch", "reading files of PyTorch")
     try:
         with damage_in_words(path):
             found = _loaded(torch, path, is_zip=is_zip)
