@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from colabpanel.services.copying.service import copy, mirror
     from colabpanel.services.drive import mount_drive, unmount_drive, use_drive_folder
     from colabpanel.services.memory import Usage, usage
+    from colabpanel.services.session.environment import Environment, Finding, environment
     from colabpanel.services.snapshots.catalog import (
         SnapshotFile,
         contents,
@@ -61,8 +62,10 @@ __all__ = [
     "Comparison",
     "Contents",
     "CopiedData",
+    "Environment",
     "ExportedCheckpoint",
     "ExportedData",
+    "Finding",
     "Limits",
     "PackedData",
     "Panel",
@@ -85,6 +88,7 @@ __all__ = [
     "delete_checkpoints",
     "delete_snapshot",
     "dump",
+    "environment",
     "export_checkpoint",
     "export_snapshot",
     "find_checkpoint",
@@ -117,8 +121,10 @@ _HOMES = {
     "Comparison": "services.checkpoints.comparing",
     "Contents": "services.snapshots.models",
     "CopiedData": "services.copying.models",
+    "Environment": "services.session.environment",
     "ExportedCheckpoint": "services.checkpoints.exporting",
     "ExportedData": "services.snapshots.exporting",
+    "Finding": "services.session.environment",
     "Limits": "services.staging.request",
     "PackedData": "services.staging.models",
     "Panel": "panel",
@@ -140,6 +146,7 @@ _HOMES = {
     "delete_checkpoints": "services.checkpoints.catalog",
     "delete_snapshot": "services.snapshots.catalog",
     "dump": "services.snapshots.service",
+    "environment": "services.session.environment",
     "export_checkpoint": "services.checkpoints.exporting",
     "export_snapshot": "services.snapshots.exporting",
     "find_checkpoint": "services.checkpoints.comparing",

@@ -1,0 +1,1 @@
+"""The session: what it runs on, and what is wrong with that."""
