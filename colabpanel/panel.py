@@ -60,7 +60,9 @@ class Panel:
         self._closed = False
         self._entries = registered_tabs(tabs)
         self._opened: set[int] = set()
-        self._context = TabContext(self.host, self.state, self.runner, self.refresher, self.attention.clicked)
+        self._context = TabContext(
+            self.host, self.state, self.runner, self.refresher, self.attention.clicked, lambda: self.attention.present
+        )
         self.gauges = GaugeStrip()
         self.tab_bar = styled(ipywidgets.Tab([ipywidgets.VBox() for _ in self._entries]), "cp-tabs")
         for index, entry in enumerate(self._entries):

@@ -44,6 +44,7 @@ class TabContext:
         runner: Runs jobs.
         refresher: Updates views; its lock guards them.
         clicked: To be called when the user did something.
+        present: Whether anybody may be looking; what ticks for nobody keeps an abandoned kernel alive.
     """
 
     host: Host
@@ -51,6 +52,7 @@ class TabContext:
     runner: JobRunner
     refresher: Refresher
     clicked: Callable[[], None] = field(default=lambda: None)
+    present: Callable[[], bool] = field(default=lambda: True)
 
 
 class Tab(ABC):

@@ -46,7 +46,7 @@ class CheckpointsCard:
     def __init__(self, tab: Tab) -> None:
         self._tab = tab
         self._shown: Callable[[Sequence[Checkpoint]], None] = lambda _: None
-        self._found = ListedCheckpoints(())
+        self._found, self._rows = ListedCheckpoints(()), list[Checkpoint]()
         self._watched, self._is_looking, self._asked = "", False, 0
         self._form()
         tab.on_click(self.list_button, self.list_folder)
@@ -145,15 +145,19 @@ class CheckpointsCard:
             if active_checkpoints() and not self.folder.path:
                 self._suggest()
             return
-        if self._is_looking:
+        if self._is_looking or not self._tab.context.present():
             return
         self._is_looking = True
         turn, host, folder = self._asked, self._tab.context.host, self._watched
 
         def done(found: ListedCheckpoints) -> None:
             self._is_looking = False
-            if turn == self._asked and found != self._found:
+            if turn != self._asked:
+                return
+            if found != self._found:
                 self._show(found)
+            else:
+                self._draw_table()  # they have grown older
 
         def fail(error: BaseException) -> None:
             self._is_looking = False
@@ -188,10 +192,14 @@ class CheckpointsCard:
         except ColabPanelError as error:
             rows = [replace(row, is_best=False) for row in rows]
             self._note(f"{error.message} Choose what is best.", "warning")
-        self.table.show([checkpoint_row(row, metric) for row in reversed(rows)])
+        self._rows = rows
+        self._draw_table()
         points = [point for row in rows if metric and (point := point_of(row, metric)) is not None]
         self.chart.show(points, title=metric or "Metric")
         self._shown(rows)
+
+    def _draw_table(self) -> None:
+        self.table.show([checkpoint_row(row, self.metric.value) for row in reversed(self._rows)])
 
     def save_now(self) -> None:
         """Ask training for a checkpoint."""

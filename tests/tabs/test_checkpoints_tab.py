@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def test_what_training_adds_appears_by_itself(
     tab.folder.list_button.click()
     tab.chosen.chosen.value = ["step-00000002"]
     before = tab.folder.table.value
-    clock.now += 60
+    clock.now += 5
     panel.refresher.tick()
     assert tab.folder.table.value == before
     checkpoints = Checkpoints(run, monitor="val_loss", keep_last=None)
@@ -232,3 +233,23 @@ def test_the_dashboard_restores_nothing(make_panel: Callable[..., Panel], host: 
     assert "lies outside" in tab.folder.jobs.message.value
     with pytest.raises(InputError, match="no notebook to restore into"):
         restore_into(RecordingProgress(), host, "run", "step-00000001", "model")
+
+
+def test_ages_grow_while_somebody_looks(
+    make_panel: Callable[..., Panel], host: FakeHost, run: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = make_panel(host)
+    tab = _tab(panel)
+    tab.folder.folder.path = str(run)
+    tab.folder.list_button.click()
+    assert "just now" in tab.folder.table.value
+    later = time.time() + 300
+    monkeypatch.setattr("colabpanel.tabs._checkpoint_words.time.time", lambda: later)
+    monkeypatch.setattr(type(panel.attention), "present", False)
+    clock.now += 5
+    panel.refresher.tick()
+    assert "just now" in tab.folder.table.value
+    monkeypatch.setattr(type(panel.attention), "present", True)
+    clock.now += 5
+    panel.refresher.tick()
+    assert "5 min ago" in tab.folder.table.value

@@ -25,13 +25,20 @@ def test_tabs_are_chosen_by_name_in_the_order_given() -> None:
     assert [entry.name for entry in registered_tabs(["staging", "drive"])] == ["staging", "drive"]
     with pytest.raises(InputError, match="no tab called 'stagin'") as caught:
         registered_tabs(["stagin"])
-    assert "drive, dump, staging" in caught.value.hint
+    assert "drive, dump, session, staging" in caught.value.hint
 
 
 def test_other_packages_may_add_tabs(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("Notes", "somewhere.notes:NotesTab", "colabpanel.tabs")
     monkeypatch.setattr(_registry, "entry_points", lambda group: [point] if group == point.group else [])
-    assert [entry.name for entry in registered_tabs()] == ["drive", "staging", "checkpoints", "dump", "Notes"]
+    assert [entry.name for entry in registered_tabs()] == [
+        "drive",
+        "staging",
+        "checkpoints",
+        "dump",
+        "session",
+        "Notes",
+    ]
     assert registered_tabs(["Notes"]) == [TabEntry("Notes", "Notes", "somewhere.notes:NotesTab")]
 
 
