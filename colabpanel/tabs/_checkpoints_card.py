@@ -79,7 +79,7 @@ class CheckpointsCard:
     def _form(self) -> None:
         tab, host = self._tab, self._tab.context.host
         self.folder = PathPicker(
-            "Checkpoints in",
+            "Saved in",
             tab.browse,
             folders_only=True,
             root=host.root,
