@@ -271,3 +271,4 @@ class JobRunner:
         for job in jobs:
             with contextlib.suppress(TimeoutError):
                 job.exception(max(deadline - time.monotonic(), 0))
+                self._forget(job)  # its own thread may not have come to that yet
