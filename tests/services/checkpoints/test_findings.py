@@ -19,44 +19,36 @@ from colabpanel.errors import ArchiveError, InputError, StorageError
 from colabpanel.services.checkpoints import catalog, mirroring
 from colabpanel.services.checkpoints.record import MANIFEST, RECORD
 from colabpanel.services.checkpoints.service import Checkpoints
+from tests.checkpoint_calls import opened, save
 
 PATIENCE = 30.0
 
 
-def _opened(path: Path, **options: Any) -> Checkpoints:
-    return Checkpoints(path, **{"monitor": "loss", "keep_last": 2, **options})
-
-
-def _save(checkpoints: Checkpoints, step: int, **what: Any) -> Any:
-    what.setdefault("metrics", {"loss": 1 / step})
-    return checkpoints.save({"w": np.full(1000, step)}, step=step, **what)
-
-
 def test_links_are_neither_followed_nor_emptied(tmp_path: Path) -> None:
-    victim = _opened(tmp_path / "victim")
-    _save(victim, 1).result()
+    victim = opened(tmp_path / "victim")
+    save(victim, 1).result()
     folder = tmp_path / "run"
-    _save(_opened(folder), 5).result()
+    save(opened(folder), 5).result()
     (folder / "step-00000001").symlink_to(tmp_path / "victim/step-00000001")
     (folder / ".a.deadbeef-1-1.gone").symlink_to(tmp_path / "victim")
     os.utime(folder, (0, 0))
     os.utime(tmp_path / "victim", (0, 0))
     with pytest.raises(InputError):
         catalog.delete_checkpoints(folder, [1])
-    assert [row.step for row in _opened(folder).table()] == [5]
+    assert [row.step for row in opened(folder).table()] == [5]
     catalog.prune_checkpoints(folder, monitor="loss", keep_best=0, keep_last=1)
     assert victim.verify()[0].status == "ok"
     model = folder / "step-00000005/model.snapshot.zip"
     model.rename(tmp_path / "elsewhere")
     model.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ArchiveError, match="is no file of this folder"):
-        _opened(folder).restore(which=5)
+        opened(folder).restore(which=5)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes")
 def test_pipes_and_endless_devices_hold_nothing_up(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    _save(_opened(folder), 1).result()
+    save(opened(folder), 1).result()
     (folder / MANIFEST).unlink()
     os.mkfifo(folder / MANIFEST)
     model = folder / "step-00000001/model.snapshot.zip"
@@ -73,7 +65,7 @@ def test_pipes_and_endless_devices_hold_nothing_up(tmp_path: Path) -> None:
 
 def test_threads_that_save_on_one_object_do_not_mix(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    checkpoints = _opened(tmp_path / "run", keep_last=None)
+    checkpoints = opened(tmp_path / "run", keep_last=None)
 
     def save(first: int) -> None:
         for step in range(first, first + 10):
@@ -92,7 +84,7 @@ def test_threads_that_save_on_one_object_do_not_mix(tmp_path: Path) -> None:
 
 def test_numbers_of_numpy_in_a_state_come_back(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    model, checkpoints = torch.nn.Linear(2, 2), _opened(tmp_path / "run")
+    model, checkpoints = torch.nn.Linear(2, 2), opened(tmp_path / "run")
     optimizer = torch.optim.SGD(model.parameters(), lr=np.float64(0.01))
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: np.cos(epoch / 100))
     checkpoints.save(model, step=np.int64(3), epoch=torch.tensor(1.0), optimizer=optimizer, scheduler=scheduler)
@@ -103,7 +95,7 @@ def test_numbers_of_numpy_in_a_state_come_back(tmp_path: Path) -> None:
 
 def test_an_optimizer_that_does_not_fit_leaves_the_model_as_it_was(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    model, checkpoints = torch.nn.Linear(2, 2), _opened(tmp_path / "run")
+    model, checkpoints = torch.nn.Linear(2, 2), opened(tmp_path / "run")
     checkpoints.save(model, step=1, optimizer=torch.optim.SGD(model.parameters(), 0.1))
     other = torch.nn.Linear(2, 2)
     before = other.weight.clone()
@@ -114,8 +106,8 @@ def test_an_optimizer_that_does_not_fit_leaves_the_model_as_it_was(tmp_path: Pat
 
 
 def test_a_damaged_copy_here_stays_where_that_of_the_mirror_is_no_better(tmp_path: Path) -> None:
-    checkpoints = _opened(tmp_path / "run", mirror=tmp_path / "drive")
-    _save(checkpoints, 1)
+    checkpoints = opened(tmp_path / "run", mirror=tmp_path / "drive")
+    save(checkpoints, 1)
     checkpoints.wait()
     (tmp_path / "run/step-00000001/random.json").write_text("")
     (tmp_path / "drive/step-00000001/model.snapshot.zip").unlink()
@@ -125,9 +117,9 @@ def test_a_damaged_copy_here_stays_where_that_of_the_mirror_is_no_better(tmp_pat
 
 
 def test_a_file_that_cannot_be_read_does_not_end_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoints = _opened(tmp_path / "run")
+    checkpoints = opened(tmp_path / "run")
     for step in (1, 2):
-        _save(checkpoints, step)
+        save(checkpoints, step)
     checkpoints.wait()
     real = checkpoints._local.verify
 
@@ -144,45 +136,45 @@ def test_a_file_that_cannot_be_read_does_not_end_the_search(tmp_path: Path, monk
 
 
 def test_clocks_that_go_back_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoints = _opened(tmp_path / "run", mirror=tmp_path / "drive", keep_best=0)
+    checkpoints = opened(tmp_path / "run", mirror=tmp_path / "drive", keep_best=0)
     ahead = time.time() + 86_400
     with monkeypatch.context() as patch:
         patch.setattr("colabpanel.services.checkpoints.saving.time.time", lambda: ahead)
         for step in (1, 2):
-            _save(checkpoints, step)
+            save(checkpoints, step)
         checkpoints.wait()
     checkpoints.close()
-    again = _opened(tmp_path / "run", mirror=tmp_path / "drive", keep_best=0)
-    assert _save(again, 3).result().step == 3
+    again = opened(tmp_path / "run", mirror=tmp_path / "drive", keep_best=0)
+    assert save(again, 3).result().step == 3
     again.wait()
     assert [(row.step, row.places) for row in again.table()] == [
         (2, ("local", "mirror")),
         (3, ("local", "mirror")),
     ]
     (tmp_path / "run").rename(tmp_path / "gone")
-    fresh = _opened(tmp_path / "run", mirror=tmp_path / "drive", keep_best=0)
-    _save(fresh, 4)
+    fresh = opened(tmp_path / "run", mirror=tmp_path / "drive", keep_best=0)
+    save(fresh, 4)
     fresh.wait()
     assert [row.step for row in fresh.table() if "mirror" in row.places] == [3, 4]
 
 
 def test_a_monitor_that_is_wrong_deletes_no_best(tmp_path: Path) -> None:
-    checkpoints = _opened(tmp_path / "run", monitor="val_loss")
+    checkpoints = opened(tmp_path / "run", monitor="val_loss")
     for step in (3, 2, 1):
-        _save(checkpoints, step, metrics={"val_loss": step / 10})
+        save(checkpoints, step, metrics={"val_loss": step / 10})
     checkpoints.settle()
     with pytest.raises(InputError, match="no metric called 'val_accuracy'"):
         catalog.prune_checkpoints(tmp_path / "run", keep_last=1)
     forgotten = Checkpoints(tmp_path / "run", keep_last=1)
     with pytest.raises(InputError, match="no metric called 'val_accuracy'"):
-        _save(forgotten, 9)
+        save(forgotten, 9)
     forgotten.settle()
     assert [row.step for row in forgotten.table()] == [2, 1, 9]
 
 
 def test_extras_with_a_state_are_kept_by_every_framework(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    checkpoints, average = _opened(tmp_path / "run"), torch.nn.Linear(2, 2)
+    checkpoints, average = opened(tmp_path / "run"), torch.nn.Linear(2, 2)
     checkpoints.save({"w": np.ones(3)}, step=1, extra={"average": average, "n": 1})
     fresh = torch.nn.Linear(2, 2)
     restored = checkpoints.restore(which=1, extra={"average": fresh, "typo": fresh})
@@ -203,8 +195,8 @@ def test_a_pin_during_the_copying_reaches_the_mirror(tmp_path: Path, monkeypatch
         real(*arguments, **options)
 
     monkeypatch.setattr(mirroring, "copy_folder", copy)
-    checkpoints = _opened(tmp_path / "run", mirror=tmp_path / "drive")
-    _save(checkpoints, 1)
+    checkpoints = opened(tmp_path / "run", mirror=tmp_path / "drive")
+    save(checkpoints, 1)
     assert begun.wait(PATIENCE)
     checkpoints.pin(1)
     go_on.set()
@@ -214,11 +206,11 @@ def test_a_pin_during_the_copying_reaches_the_mirror(tmp_path: Path, monkeypatch
 
 
 def test_closing_and_waiting_end(tmp_path: Path) -> None:
-    checkpoints = _opened(tmp_path / "run", mirror=tmp_path / "drive")
-    _save(checkpoints, 1)
+    checkpoints = opened(tmp_path / "run", mirror=tmp_path / "drive")
+    save(checkpoints, 1)
     checkpoints.close()
     checkpoints.wait(PATIENCE)
-    _save(checkpoints, 2)
+    save(checkpoints, 2)
     checkpoints.wait(PATIENCE)
 
 
@@ -298,7 +290,7 @@ def test_two_processes_that_save_the_same_step_both_succeed(tmp_path: Path) -> N
     ],
 )
 def test_what_is_given_is_checked_first(tmp_path: Path, what: dict[str, Any], message: str) -> None:
-    checkpoints = _opened(tmp_path / "run")
+    checkpoints = opened(tmp_path / "run")
     with pytest.raises(InputError, match=message):
         checkpoints.save(**{"model": {"w": 1}, **what})
     assert checkpoints.table() == []
@@ -310,8 +302,8 @@ def test_what_else_cannot_be_given(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="directory takes"):
         Checkpoints(None)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="every_steps"):
-        _opened(tmp_path / "run", every_steps="10")
-    checkpoints = _opened(tmp_path / "run")
+        opened(tmp_path / "run", every_steps="10")
+    checkpoints = opened(tmp_path / "run")
     with pytest.raises(InputError, match="cannot be saved"):
         checkpoints.save(torch.nn.Linear(2, 2, device="meta"), step=1)
     loop: list[Any] = []
@@ -319,13 +311,13 @@ def test_what_else_cannot_be_given(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be saved"):
         checkpoints.save({"w": torch.ones(1), "loop": loop}, step=1)
     assert [path.name for path in (tmp_path / "run").iterdir()] == []
-    _save(checkpoints, 1).result()
+    save(checkpoints, 1).result()
     assert catalog.delete_checkpoints(tmp_path / "run", 1) == ["step-00000001"]
 
 
 def test_numbers_in_records_have_bounds(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    _save(_opened(folder), 1).result()
+    save(opened(folder), 1).result()
     body = json.loads((folder / MANIFEST).read_text())
     for key, value in (
         ("created", 1e300),
@@ -344,9 +336,9 @@ def test_numbers_in_records_have_bounds(tmp_path: Path) -> None:
 
 
 def test_room_is_made_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoints = _opened(tmp_path / "run", keep_last=None)
+    checkpoints = opened(tmp_path / "run", keep_last=None)
     for step in (1, 2, 3):
-        _save(checkpoints, step)
+        save(checkpoints, step)
     checkpoints.settle()
     real = checkpoints._local._list
     refused: list[int] = []
@@ -364,14 +356,14 @@ def test_room_is_made_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_disk_that_is_full_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoints = _opened(tmp_path / "run")
+    checkpoints = opened(tmp_path / "run")
     monkeypatch.setattr("colabpanel.services.checkpoints.saving.free_bytes", lambda _: 0)
 
     def fail(*_: Any) -> Any:
         raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos")
 
     monkeypatch.setattr("colabpanel.services.checkpoints.saving.settle", fail)
-    _save(checkpoints, 1)
+    save(checkpoints, 1)
     with pytest.raises(StorageError, match="The disk is full"):
         checkpoints.settle()
 
@@ -390,8 +382,8 @@ def test_old_files_of_pytorch_and_numbers_that_overflow(tmp_path: Path) -> None:
 
 
 def test_a_schedule_counts_from_where_a_run_goes_on(tmp_path: Path) -> None:
-    _save(_opened(tmp_path / "run"), 1000).result()
-    checkpoints = _opened(tmp_path / "run", every_steps=100)
+    save(opened(tmp_path / "run"), 1000).result()
+    checkpoints = opened(tmp_path / "run", every_steps=100)
     checkpoints.restore(which="last")
     assert not checkpoints.is_due(1001)
     assert checkpoints.is_due(1100)

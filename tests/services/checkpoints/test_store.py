@@ -10,24 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from colabpanel.errors import ArchiveError, ColabPanelError, InputError, OutsideRootError, PathError, StorageError
 from colabpanel.services.checkpoints import catalog, mirroring, places
 from colabpanel.services.checkpoints.record import MANIFEST, RECORD
 from colabpanel.services.checkpoints.service import Checkpoints, active_checkpoints
+from tests.checkpoint_calls import opened, save
 
 PATIENCE = 30.0
-
-
-def _opened(path: Path, **options: Any) -> Checkpoints:
-    return Checkpoints(path, **{"monitor": "loss", "keep_last": 2, **options})
-
-
-def _save(checkpoints: Checkpoints, step: int, **what: Any) -> Any:
-    what.setdefault("metrics", {"loss": 1 / step})
-    return checkpoints.save({"w": np.full(1000, step)}, step=step, **what)
 
 
 def _until(true: Callable[[], bool]) -> None:
@@ -42,9 +33,9 @@ def _hidden(folder: Path) -> list[str]:
 
 
 def test_the_mirror_is_a_store_of_its_own(tmp_path: Path) -> None:
-    with _opened(tmp_path / "run", mirror=tmp_path / "drive") as checkpoints:
+    with opened(tmp_path / "run", mirror=tmp_path / "drive") as checkpoints:
         for step in range(1, 6):
-            _save(checkpoints, step).result()
+            save(checkpoints, step).result()
             checkpoints.wait()
         rows = checkpoints.table()
     assert [(row.step, row.places, row.is_best) for row in rows] == [
@@ -52,7 +43,7 @@ def test_the_mirror_is_a_store_of_its_own(tmp_path: Path) -> None:
         (5, ("local", "mirror"), True),
     ]
     shutil.rmtree(tmp_path / "run")
-    again = _opened(tmp_path / "run", mirror=tmp_path / "drive")
+    again = opened(tmp_path / "run", mirror=tmp_path / "drive")
     assert [row.places for row in again.table()] == [("mirror",), ("mirror",)]
     restored = again.restore(which=4)
     assert restored.model["w"][0] == 4
@@ -66,13 +57,13 @@ def test_a_folder_on_a_network_is_written_to_by_way_of_local_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(places, "is_remote", lambda path: "drive" in path.parts)
-    with _opened(tmp_path / "drive") as checkpoints:
-        _save(checkpoints, 1)
-        _save(checkpoints, 2)
+    with opened(tmp_path / "drive") as checkpoints:
+        save(checkpoints, 1)
+        save(checkpoints, 2)
         checkpoints.wait()
         assert checkpoints.directory == checkpoints.mirror == tmp_path / "drive"
     assert {path.name for path in (tmp_path / "drive").iterdir()} == {"step-00000001", "step-00000002", MANIFEST}
-    assert _opened(tmp_path / "drive").restore(which="last").model["w"][0] == 2
+    assert opened(tmp_path / "drive").restore(which="last").model["w"][0] == 2
 
 
 def test_a_mirror_that_vanishes_gets_everything_when_it_is_back(
@@ -88,17 +79,17 @@ def test_a_mirror_that_vanishes_gets_everything_when_it_is_back(
         real(*arguments, **options)
 
     monkeypatch.setattr(mirroring, "copy_folder", copy)
-    checkpoints = _opened(tmp_path / "run", mirror=tmp_path / "drive")
+    checkpoints = opened(tmp_path / "run", mirror=tmp_path / "drive")
     checkpoints._mirroring._pauses = (0.05,)  # type: ignore[union-attr]
-    _save(checkpoints, 1)
+    save(checkpoints, 1)
     checkpoints.wait()
     away.set()
-    _save(checkpoints, 2)
+    save(checkpoints, 2)
     _until(lambda: checkpoints.failure is not None)
     with pytest.raises(StorageError, match="not connected"):
         checkpoints.wait()
     with pytest.warns(RuntimeWarning, match="do not reach the mirror"):
-        _save(checkpoints, 3)
+        save(checkpoints, 3)
     checkpoints.settle()
     assert Checkpoints(tmp_path / "drive", monitor="loss").restore(which="last").model["w"][0] == 1
     away.clear()
@@ -109,9 +100,9 @@ def test_a_mirror_that_vanishes_gets_everything_when_it_is_back(
 
 
 def test_a_damaged_checkpoint_is_told_and_the_one_before_is_taken(tmp_path: Path) -> None:
-    checkpoints = _opened(tmp_path / "run", keep_last=None)
+    checkpoints = opened(tmp_path / "run", keep_last=None)
     for step in (1, 2, 3):
-        _save(checkpoints, step)
+        save(checkpoints, step)
     checkpoints.wait()
     file = tmp_path / "run/step-00000003/model.snapshot.zip"
     data = bytearray(file.read_bytes())
@@ -137,8 +128,8 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_taken(tmp_path: Path
 
 
 def test_a_damaged_copy_here_is_mended_from_the_mirror(tmp_path: Path) -> None:
-    checkpoints = _opened(tmp_path / "run", mirror=tmp_path / "drive")
-    _save(checkpoints, 1)
+    checkpoints = opened(tmp_path / "run", mirror=tmp_path / "drive")
+    save(checkpoints, 1)
     checkpoints.wait()
     (tmp_path / "run/step-00000001/model.snapshot.zip").write_bytes(b"")
     restored = checkpoints.restore()
@@ -148,8 +139,8 @@ def test_a_damaged_copy_here_is_mended_from_the_mirror(tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_is_lost_or_nonsense_is_made_anew(tmp_path: Path) -> None:
-    checkpoints = _opened(tmp_path / "run")
-    _save(checkpoints, 1, tags=["first"])
+    checkpoints = opened(tmp_path / "run")
+    save(checkpoints, 1, tags=["first"])
     checkpoints.settle()
     for text in ("", "[]", "{", json.dumps({"format": "colabpanel.checkpoints", "version": 1, "checkpoints": [{}, 3]})):
         (tmp_path / "run" / MANIFEST).write_text(text)
@@ -170,20 +161,20 @@ def test_names_in_a_manifest_stay_inside(tmp_path: Path) -> None:
 
 
 def test_a_step_that_is_saved_again_stands_beside_the_earlier_one(tmp_path: Path) -> None:
-    checkpoints = _opened(tmp_path / "run")
-    first, second = _save(checkpoints, 1).result(), _save(checkpoints, 1).result()
+    checkpoints = opened(tmp_path / "run")
+    first, second = save(checkpoints, 1).result(), save(checkpoints, 1).result()
     assert (first.name, second.name) == ("step-00000001", "step-00000001-2")
     assert checkpoints.restore(which=1).checkpoint.name == "step-00000001-2"
 
 
 def test_what_is_pinned_stays(tmp_path: Path) -> None:
-    checkpoints = _opened(tmp_path / "run", keep_best=0, keep_last=1, mirror=tmp_path / "drive")
-    _save(checkpoints, 1)
+    checkpoints = opened(tmp_path / "run", keep_best=0, keep_last=1, mirror=tmp_path / "drive")
+    save(checkpoints, 1)
     checkpoints.wait()
     assert checkpoints.pin(1).is_pinned
     assert checkpoints.tag("last", "good", "one").tags == ("good", "one")
     for step in (2, 3):
-        _save(checkpoints, step)
+        save(checkpoints, step)
     checkpoints.wait()
     assert [(row.step, row.places) for row in checkpoints.table()] == [
         (1, ("local", "mirror")),
@@ -199,9 +190,9 @@ def test_what_is_pinned_stays(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_pruned_deleted_from_and_verified_from_outside(tmp_path: Path) -> None:
-    checkpoints = _opened(tmp_path / "run", keep_last=None)
+    checkpoints = opened(tmp_path / "run", keep_last=None)
     for step in range(1, 7):
-        _save(checkpoints, step)
+        save(checkpoints, step)
     checkpoints.settle()
     assert catalog.delete_checkpoints(tmp_path / "run", ["step-00000002", 3]) == ["step-00000002", "step-00000003"]
     found = catalog.checkpoints(tmp_path / "run", monitor="loss")
@@ -220,7 +211,7 @@ def test_a_folder_is_pruned_deleted_from_and_verified_from_outside(tmp_path: Pat
 
 
 def test_a_checkpoint_can_be_asked_for_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoints = _opened(tmp_path / "run", every_steps=100)
+    checkpoints = opened(tmp_path / "run", every_steps=100)
     assert checkpoints.save_if_due({"w": 1}, step=1) is None
     checkpoints.request_save()
     assert checkpoints.save_if_due({"w": 1}, step=2) is not None
@@ -238,7 +229,7 @@ def test_a_checkpoint_can_be_asked_for_from_anywhere(tmp_path: Path, monkeypatch
 
 
 def test_training_that_ends_with_an_error_leaves_a_checkpoint(tmp_path: Path) -> None:
-    checkpoints, model = _opened(tmp_path / "run"), {"w": 0}
+    checkpoints, model = opened(tmp_path / "run"), {"w": 0}
 
     def train() -> None:
         with checkpoints.saving_on_error(model, extra={"at": "batch 7"}):
@@ -262,16 +253,16 @@ def test_training_that_ends_with_an_error_leaves_a_checkpoint(tmp_path: Path) ->
 def test_a_write_that_fails_is_told_at_the_next_save_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoints = _opened(tmp_path / "run")
-    _save(checkpoints, 1).result()
+    checkpoints = opened(tmp_path / "run")
+    save(checkpoints, 1).result()
     with monkeypatch.context() as patch:
         patch.setattr("colabpanel.services.checkpoints.saving.settle", _full)
-        failed = _save(checkpoints, 2)
+        failed = save(checkpoints, 2)
         assert isinstance(failed.exception(), StorageError)
         assert isinstance(checkpoints.failure, StorageError)
     with pytest.raises(StorageError, match="disk is full"):
-        _save(checkpoints, 3)
-    _save(checkpoints, 4).result()
+        save(checkpoints, 3)
+    save(checkpoints, 4).result()
     assert [row.step for row in checkpoints.table()] == [1, 4]
     assert _hidden(tmp_path) == []
 
@@ -281,9 +272,9 @@ def _full(*_: Any) -> Any:
 
 
 def test_a_metric_that_is_not_there_is_told_but_the_checkpoint_is_saved(tmp_path: Path) -> None:
-    checkpoints = _opened(tmp_path / "run")
+    checkpoints = opened(tmp_path / "run")
     with pytest.raises(InputError, match="no metric called 'loss'"):
-        _save(checkpoints, 1, metrics={"accuracy": 1.0})
+        save(checkpoints, 1, metrics={"accuracy": 1.0})
     assert checkpoints.restore(which="last").checkpoint.step == 1
     with pytest.raises(InputError, match="no metric called 'loss'"):
         checkpoints.restore()
@@ -292,24 +283,24 @@ def test_a_metric_that_is_not_there_is_told_but_the_checkpoint_is_saved(tmp_path
 def test_wrong_options_and_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="is a file"):
-        _opened(tmp_path / "file")
+        opened(tmp_path / "file")
     with pytest.raises(InputError, match="must be another folder"):
-        _opened(tmp_path / "run", mirror=tmp_path / "run/inside")
+        opened(tmp_path / "run", mirror=tmp_path / "run/inside")
     with pytest.raises(OutsideRootError):
-        _opened(tmp_path / "run", root=tmp_path / "file")
+        opened(tmp_path / "run", root=tmp_path / "file")
     with pytest.raises(StorageError, match="not mounted"):
-        _opened(tmp_path / "run", mirror="/content/drive/MyDrive/run")
+        opened(tmp_path / "run", mirror="/content/drive/MyDrive/run")
     with pytest.raises(InputError, match="no checkpoints yet"):
-        _opened(tmp_path / "run").restore()
+        opened(tmp_path / "run").restore()
     with pytest.raises(ColabPanelError, match="cannot be saved"):
-        _opened(tmp_path / "run").save((n for n in range(3)), step=1)
+        opened(tmp_path / "run").save((n for n in range(3)), step=1)
     with pytest.raises(InputError, match="extra"):
-        _opened(tmp_path / "run").save({"w": 1}, step=1, extra={"g": (n for n in range(3))})
+        opened(tmp_path / "run").save({"w": 1}, step=1, extra={"g": (n for n in range(3))})
     assert _hidden(tmp_path) == []
 
 
 def test_stores_that_are_open_are_known_until_they_are_closed(tmp_path: Path) -> None:
-    checkpoints = _opened(tmp_path / "run")
+    checkpoints = opened(tmp_path / "run")
     assert checkpoints in active_checkpoints()
     assert checkpoints.activity == ""
     checkpoints.close()
