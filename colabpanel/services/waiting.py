@@ -31,8 +31,8 @@ def result_of(future: Future[T], progress: Progress) -> T:
         try:
             return future.result(timeout=_LOOK_EVERY)
         except FutureTimeoutError:
-            if future.done():
-                raise
+            if future.done():  # it ended just now, or it raised a timeout of its own
+                return future.result()
         try:
             progress.advance(0)
         except BaseException:
