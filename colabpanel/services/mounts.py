@@ -7,7 +7,7 @@ from pathlib import Path
 
 from colabpanel.errors import StorageError
 
-__all__ = ["DRIVE", "insist_on_drive", "is_remote", "mount_of"]
+__all__ = ["DRIVE", "insist_on_drive", "insist_on_mount", "is_remote", "mount_of", "remote_mount"]
 
 DRIVE = Path("/content/drive")
 """Where Colab mounts Google Drive."""
@@ -48,3 +48,25 @@ def insist_on_drive(path: Path) -> None:
 def is_remote(path: Path) -> bool:
     """Whether a path lies on Drive, on a network, or on anything else that is mounted by a program."""
     return mount_of(path)[1].startswith(_REMOTE)
+
+
+def remote_mount(path: Path) -> str:
+    """Return where the drive or network that a path lies on is mounted, or nothing for a local disk."""
+    point, kind = mount_of(path)
+    return point if kind.startswith(_REMOTE) else ""
+
+
+def insist_on_mount(path: Path, earlier: str) -> None:
+    """Refuse a path that was on a mounted drive and now is not: what is written there would not be safe.
+
+    Args:
+        path: A folder.
+        earlier: What `remote_mount` returned for it.
+
+    Raises:
+        StorageError: It is not mounted any more.
+    """
+    if earlier and remote_mount(path) != earlier:
+        raise StorageError(
+            f"{path} was on {earlier}, which is not mounted any more.", hint="Mount it again, then try again."
+        )

@@ -304,8 +304,7 @@ def test_a_drive_that_was_unmounted_since_is_noticed(
     }
     arguments = (str(source), str(tmp_path / "gdrive/results"))
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "mount_of", lambda _: ("/gdrive", "fuse.drive"))
-        patch.setattr(ledger, "is_remote", lambda _: True)
+        patch.setattr(mounts, "mount_of", lambda _: ("/gdrive", "fuse.drive"))
         engine.copy_here(*arguments, **state)
         assert engine.copy_here(*arguments, **state)["unchanged"] == 4
     with pytest.raises(StorageError, match="was on /gdrive, which is not mounted any more"):

@@ -19,6 +19,7 @@ from colabpanel.services.checkpoints.record import Record
 from colabpanel.services.checkpoints.store import Store
 from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.isolated import ChildFailedError, call_isolated
+from colabpanel.services.mounts import insist_on_mount, remote_mount
 
 __all__ = ["Mirroring", "copy_folder"]
 
@@ -37,6 +38,7 @@ class Mirroring:
 
     def __init__(self, local: Store, mirror: Store, policy: Policy, pauses: tuple[float, ...] = _PAUSES) -> None:
         self.local, self.mirror, self._policy, self._pauses = local, mirror, policy, pauses
+        self._mount = remote_mount(mirror.folder)
         self.failure: ColabPanelError | None = None
         self.copying = ""
         self._woken, self._idle, self._closed = threading.Event(), threading.Event(), threading.Event()
@@ -102,6 +104,7 @@ class Mirroring:
 
     def _round(self) -> None:
         """Copy all that is missing, then delete what the policy no longer keeps."""
+        insist_on_mount(self.mirror.folder, self._mount)
         self.mirror.sweep()
         self._prune()
         while not self._closed.is_set() and (record := self._next()) is not None:
@@ -124,9 +127,11 @@ class Mirroring:
         return self._policy.best(missing) or (missing[-1] if missing else None)
 
     def _copy(self, record: Record) -> None:
+        insist_on_mount(self.mirror.folder, self._mount)
         part = self.mirror.begin(record.name)
         try:
             copy_folder(self.local.folder / record.name, part, progress=_Until(self._closed.is_set))
+            insist_on_mount(part, self._mount)
             now = next((here for here in self.local.records() if here.name == record.name), record)
             self.mirror.publish(part, now)  # it may have been pinned meanwhile
         except ColabPanelError:

@@ -12,9 +12,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from colabpanel.errors import JobBusyError, StorageError
+from colabpanel.errors import JobBusyError
 from colabpanel.services.files import write_atomic
-from colabpanel.services.mounts import is_remote, mount_of
+from colabpanel.services.mounts import insist_on_mount, remote_mount
 from colabpanel.services.walk import FoundFile
 
 try:
@@ -69,22 +69,14 @@ class Ledger:
         name = f"{zlib.crc32(os.fsencode(source)):08x}-{zlib.crc32(os.fsencode(target)):08x}.json"
         self._path = folder / "copies" / name if folder else None
         self._ends = [str(source), str(target)]
-        self._mount = mount_of(target)[0] if is_remote(target) else ""
+        self._mount = remote_mount(target)
         self._files: dict[str, Record] = {}
         if self._path is not None:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 found = json.loads(self._path.read_text(encoding="utf-8"))
                 if found["ends"] == self._ends:
-                    self._insist_on_mount(found["mount"])
+                    insist_on_mount(target, found["mount"])
                     self._files = {name: tuple(record) for name, record in found["files"].items()}
-
-    def _insist_on_mount(self, earlier: str) -> None:
-        """Refuse a folder that was on a mounted drive and now is not: what is copied there would not be safe."""
-        if earlier and self._mount != earlier:
-            raise StorageError(
-                f"{self._ends[1]} was on {earlier}, which is not mounted any more.",
-                hint="Mount it again, then copy again.",
-            )
 
     def is_unchanged(self, file: FoundFile, there: os.stat_result | None) -> bool:
         """Whether a file stands at its place as it is, going by sizes and times."""
