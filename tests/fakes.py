@@ -73,6 +73,7 @@ class FakeHost:
     name = "Test host"
     is_served = False
     custom_widgets = False
+    keeps_secrets = False
     shell = None
 
     def __init__(self, folder: Path, *, root: Path | None = None, drive_mountpoint: Path | None = None) -> None:
@@ -86,6 +87,11 @@ class FakeHost:
         self.refusal: HostError | None = None
         self.watchers: list[tuple[CellWatcher, CellWatcher]] = []
         self.variables: dict[str, Any] = {}
+        self.sends_up_to, self.urls = 0, False
+        self.sent: list[Path] = []
+        self.page_calls: dict[str, Callable[..., Any]] | None = None
+        self.secrets: dict[str, str] = {}
+        self.asked_for: list[str] = []
 
     def namespace(self) -> dict[str, Any]:
         return self.variables
@@ -106,6 +112,10 @@ class FakeHost:
     def interrupt_cell(self) -> None:
         raise HostError("no cells here")
 
+    def secret(self, name: str) -> str | None:
+        self.asked_for.append(name)
+        return self.secrets.get(name)
+
     def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
         if self.refusal:
             raise self.refusal
@@ -118,7 +128,19 @@ class FakeHost:
         self.unmounted += 1
 
     def send_file(self, path: Path) -> None:
-        raise HostError("no browser here")
+        if not self.sends_up_to:
+            raise HostError("no browser here")
+        self.sent.append(path)
+
+    def file_url(self, path: Path) -> str | None:
+        return f"/files/{path.name}" if self.urls else None
+
+    def on_page_call(self, name: str, function: Callable[..., Any]) -> Callable[[], None] | None:
+        if self.page_calls is None:
+            return None
+        calls = self.page_calls
+        calls[name] = function
+        return calls.clear
 
 
 class FakeColabDrive:
@@ -153,6 +175,39 @@ class FakeColabFiles:
 
     def download(self, filename: str) -> None:
         self.downloaded.append(filename)
+
+
+class FakeColabUserdata:
+    """``google.colab.userdata`` with its published errors."""
+
+    class SecretNotFoundError(Exception):
+        pass
+
+    class NotebookAccessError(Exception):
+        pass
+
+    def __init__(self, secrets: dict[str, str], hidden: set[str] | None = None) -> None:
+        self.secrets, self.hidden = secrets, hidden or set()
+
+    def get(self, key: str) -> str:
+        if key in self.hidden:
+            raise self.NotebookAccessError(key)
+        if key not in self.secrets:
+            raise self.SecretNotFoundError(key)
+        return self.secrets[key]
+
+
+class FakeColabOutput:
+    """``google.colab.output`` with its published signatures."""
+
+    def __init__(self) -> None:
+        self.callbacks: dict[str, Any] = {}
+
+    def register_callback(self, function_name: str, callback: object) -> None:
+        self.callbacks[function_name] = callback
+
+    def unregister_callback(self, function_name: str) -> None:
+        del self.callbacks[function_name]
 
 
 class FakeEvents:

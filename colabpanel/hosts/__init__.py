@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colabpanel.hosts._base import CellWatcher, Host, config_dir, state_dir
+from colabpanel.hosts._base import CellWatcher, Host, PageCall, config_dir, state_dir
 from colabpanel.hosts._detect import detect
 
-__all__ = ["CellWatcher", "Host", "config_dir", "detect", "state_dir"]
+__all__ = ["CellWatcher", "Host", "PageCall", "config_dir", "detect", "state_dir"]

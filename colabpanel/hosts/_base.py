@@ -16,11 +16,13 @@ import platformdirs
 
 from colabpanel.errors import HostError
 
-__all__ = ["CellWatcher", "Host", "IPythonHost", "config_dir", "state_dir"]
+__all__ = ["CellWatcher", "Host", "IPythonHost", "PageCall", "config_dir", "state_dir"]
 
 T = TypeVar("T")
 
 CellWatcher = Callable[[], None]
+
+PageCall = Callable[..., Any]
 
 
 class Host(Protocol):
@@ -34,6 +36,8 @@ class Host(Protocol):
         root: The folder outside of which services refuse to work, or None.
         drive_mountpoint: Where `mount_drive` puts Drive by default, or None where it cannot.
         custom_widgets: Whether the front end loads widgets beyond the core ones by itself.
+        sends_up_to: Bytes of a file that `send_file` hands over well; 0 where there is no helper for it.
+        keeps_secrets: Whether it keeps tokens for its users, which `secret` returns.
         shell: The IPython shell of the kernel, or None.
     """
 
@@ -42,6 +46,8 @@ class Host(Protocol):
     root: Path | None
     drive_mountpoint: Path | None
     custom_widgets: bool
+    keeps_secrets: bool
+    sends_up_to: int
     shell: Any
 
     @property
@@ -64,6 +70,14 @@ class Host(Protocol):
         """Interrupt the running cell, as the stop button does."""
         ...
 
+    def secret(self, name: str) -> str | None:
+        """Return a secret that the host keeps for the user, or None; call on the main thread only.
+
+        Raises:
+            HostError: The user has not let this notebook read it.
+        """
+        ...
+
     def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
         """Mount Google Drive; call on the main thread only.
 
@@ -77,10 +91,21 @@ class Host(Protocol):
         ...
 
     def send_file(self, path: Path) -> None:
-        """Hand one file to the user's browser.
+        """Hand one file to the user's browser; call on the main thread only.
 
         Raises:
             HostError: The host has no way to.
+        """
+        ...
+
+    def file_url(self, path: Path) -> str | None:
+        """Return where the page can fetch a file from the server it came from, or None; nothing is promised."""
+        ...
+
+    def on_page_call(self, name: str, function: PageCall) -> Callable[[], None] | None:
+        """Let the page call a function of the kernel by this name; returns what ends it.
+
+        None where the host has no such calls. The function takes and returns JSON, on the main thread.
         """
         ...
 
@@ -122,6 +147,8 @@ class IPythonHost:
     root: Path | None = None
     drive_mountpoint: Path | None = None
     custom_widgets = True
+    keeps_secrets = False
+    sends_up_to = 0
 
     def __init__(self, shell: Any = None) -> None:
         self.shell = shell
@@ -182,6 +209,10 @@ class IPythonHost:
         """Interrupt the running cell, as the stop button does."""
         signal.raise_signal(signal.SIGINT)
 
+    def secret(self, name: str) -> str | None:
+        """Return None: only Colab keeps secrets."""
+        return None
+
     def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
         """Refuse: only Colab mounts Drive by itself."""
         raise HostError(
@@ -196,6 +227,14 @@ class IPythonHost:
     def send_file(self, path: Path) -> None:
         """Refuse: this host has no browser."""
         raise HostError(f"{self.name} has no browser to hand {path.name} to.", hint="Open colabpanel in a notebook.")
+
+    def file_url(self, path: Path) -> str | None:
+        """Return None: no server is known."""
+        return None
+
+    def on_page_call(self, name: str, function: PageCall) -> Callable[[], None] | None:
+        """Return None: pages talk to widgets only."""
+        return None
 
 
 def _fulfil(future: Future[T], function: Callable[[], T]) -> None:

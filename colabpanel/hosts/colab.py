@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from colabpanel.errors import HostError
-from colabpanel.hosts._base import IPythonHost
+from colabpanel.hosts._base import IPythonHost, PageCall
 
-__all__ = ["ColabDrive", "ColabFiles", "ColabHost"]
+__all__ = ["ColabDrive", "ColabFiles", "ColabHost", "ColabOutput", "ColabUserdata"]
 
 _MOUNT_TIMEOUT_MS = 120_000
 _FLUSH_TIMEOUT_MS = 600_000
@@ -35,6 +35,19 @@ class ColabFiles(Protocol):
     def download(self, filename: str) -> None: ...
 
 
+class ColabOutput(Protocol):
+    """The part of ``google.colab.output`` that is used."""
+
+    def register_callback(self, function_name: str, callback: object) -> None: ...
+    def unregister_callback(self, function_name: str) -> None: ...
+
+
+class ColabUserdata(Protocol):
+    """The part of ``google.colab.userdata`` that is used."""
+
+    def get(self, key: str) -> str: ...
+
+
 def _import_drive() -> ColabDrive:
     from google.colab import drive  # type: ignore[import-not-found]
 
@@ -47,6 +60,18 @@ def _import_files() -> ColabFiles:
     return cast("ColabFiles", files)
 
 
+def _import_output() -> ColabOutput:
+    from google.colab import output
+
+    return cast("ColabOutput", output)
+
+
+def _import_userdata() -> ColabUserdata:
+    from google.colab import userdata
+
+    return cast("ColabUserdata", userdata)
+
+
 class ColabHost(IPythonHost):
     """A Colab runtime.
 
@@ -54,11 +79,15 @@ class ColabHost(IPythonHost):
         shell: The kernel's IPython shell.
         drive: Imports ``google.colab.drive``; tests pass a fake with the same signatures.
         files: Imports ``google.colab.files``.
+        output: Imports ``google.colab.output``.
+        userdata: Imports ``google.colab.userdata``.
     """
 
     name = "Google Colab"
     drive_mountpoint: Path | None = Path("/content/drive")
     custom_widgets = False
+    keeps_secrets = True
+    sends_up_to = 256 << 20  # the browser holds all of it in memory, and the page with it
 
     def __init__(
         self,
@@ -66,9 +95,11 @@ class ColabHost(IPythonHost):
         *,
         drive: Callable[[], ColabDrive] = _import_drive,
         files: Callable[[], ColabFiles] = _import_files,
+        output: Callable[[], ColabOutput] = _import_output,
+        userdata: Callable[[], ColabUserdata] = _import_userdata,
     ) -> None:
         super().__init__(shell)
-        self._drive, self._files = drive, files
+        self._drive, self._files, self._output, self._userdata = drive, files, output, userdata
         if os.environ.get("VERTEX_PRODUCT") == "COLAB_ENTERPRISE":
             self.name, self.drive_mountpoint = "Colab Enterprise", None
 
@@ -77,6 +108,19 @@ class ColabHost(IPythonHost):
         """The runtime's fast local disk."""
         content = Path("/content")
         return content if content.is_dir() else Path.cwd()
+
+    def secret(self, name: str) -> str | None:
+        """Return one of the secrets behind the key in Colab's side bar."""
+        try:
+            return self._userdata().get(name)
+        except Exception as error:  # noqa: BLE001 - see below
+            # Their classes cannot be imported where Colab is not, and only their names are documented.
+            if type(error).__name__ == "SecretNotFoundError":
+                return None
+            raise HostError(
+                f"Colab does not let this notebook read the secret {name}.",
+                hint="Switch on its notebook access, behind the key in Colab's side bar.",
+            ) from None
 
     def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
         """Mount Google Drive; the user is asked for consent in the page."""
@@ -102,6 +146,18 @@ class ColabHost(IPythonHost):
     def send_file(self, path: Path) -> None:
         """Download one file through Colab's own helper."""
         self._files().download(str(path))
+
+    def on_page_call(self, name: str, function: PageCall) -> Callable[[], None] | None:
+        """Let the page call a function by ``google.colab.kernel.invokeFunction(name, [...], {})``."""
+        from IPython.display import JSON
+
+        output = self._output()
+
+        def called(*arguments: Any) -> Any:
+            return JSON({"answer": function(*arguments)})  # type: ignore[no-untyped-call]  # not typed
+
+        output.register_callback(name, called)
+        return lambda: output.unregister_callback(name)
 
 
 def _mount_refused(mountpoint: Path, reason: str) -> HostError:

@@ -1,21 +1,24 @@
 from __future__ import annotations
 
 import inspect
+import json
+import os
 import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from colabpanel.errors import HostError
-from colabpanel.hosts import _base, _detect, detect
+from colabpanel.hosts import _base, _detect, detect, jupyter
 from colabpanel.hosts._base import IPythonHost
-from colabpanel.hosts.colab import ColabDrive, ColabFiles, ColabHost
+from colabpanel.hosts.colab import ColabDrive, ColabFiles, ColabHost, ColabOutput
 from colabpanel.hosts.jupyter import JupyterHost
 from colabpanel.hosts.voila import VoilaHost
-from tests.fakes import FakeColabDrive, FakeColabFiles, FakeHost, FakeShell
+from tests.fakes import FakeColabDrive, FakeColabFiles, FakeColabOutput, FakeColabUserdata, FakeHost, FakeShell
 
 
 @pytest.fixture(autouse=True)
@@ -142,14 +145,17 @@ def test_the_state_folder_falls_back_to_a_temporary_one(monkeypatch: pytest.Monk
     assert _base.state_dir().is_dir()
 
 
-def test_jupyter_links_to_files_below_the_notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_jupyter_links_to_files_that_its_server_hands_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("JPY_PARENT_PID", "4242")
+    (tmp_path / "jpserver-4242.json").write_text(json.dumps({"root_dir": str(tmp_path), "base_url": "/"}))
     shown: list[Any] = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     host = JupyterHost(FakeShell())
-    host.send_file(tmp_path / "a b.txt")
-    assert 'href="files/a%20b.txt"' in shown[0].data
-    with pytest.raises(HostError, match="outside the notebook's folder"):
+    host.send_file(tmp_path / "a <b>.txt")
+    assert 'href="/files/a%20%3Cb%3E.txt?download=1"' in shown[0].data
+    assert ">a &lt;b&gt;.txt</a>" in shown[0].data
+    with pytest.raises(HostError, match="outside of what the notebook's server hands out"):
         host.send_file(Path("/etc/passwd"))
 
 
@@ -206,7 +212,9 @@ def test_google_colab_is_missing_here() -> None:
         ColabHost(FakeShell()).send_file(Path("x"))
 
 
-@pytest.mark.parametrize(("protocol", "fake"), [(ColabDrive, FakeColabDrive), (ColabFiles, FakeColabFiles)])
+@pytest.mark.parametrize(
+    ("protocol", "fake"), [(ColabDrive, FakeColabDrive), (ColabFiles, FakeColabFiles), (ColabOutput, FakeColabOutput)]
+)
 def test_the_fakes_have_the_published_signatures(protocol: type[object], fake: type[object]) -> None:
     for name, published in inspect.getmembers(protocol, inspect.isfunction):
         if not name.startswith("_"):
@@ -218,3 +226,61 @@ def test_every_host_offers_every_call(tmp_path: Path) -> None:
     wanted = {name for name in vars(_base.Host) if not name.startswith("_")} | set(_base.Host.__annotations__)
     for host in (IPythonHost(), JupyterHost(None), VoilaHost(None), ColabHost(None), FakeHost(tmp_path)):
         assert {name for name in wanted if not hasattr(host, name)} == set()
+
+
+def test_the_server_that_started_the_kernel_tells_where_its_files_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    runtime, served = tmp_path / "runtime", tmp_path / "served"
+    for folder in (runtime, served / "sub"):
+        folder.mkdir(parents=True)
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(runtime))
+    monkeypatch.setenv("JPY_PARENT_PID", "4242")
+    assert JupyterHost(FakeShell()).file_url(served / "x") is None
+    (runtime / "jpserver-4242.json").write_text("{broken")
+    (runtime / "nbserver-4242.json").write_text(json.dumps({"notebook_dir": str(served), "base_url": "/user/me/"}))
+    host = JupyterHost(FakeShell())
+    assert host.file_url(served / "sub" / "a b&c.txt") == "/user/me/files/sub/a%20b%26c.txt?download=1"
+    assert host.file_url(served / "\udcff") is None
+    (served / "link").symlink_to(tmp_path / "elsewhere")
+    for outside in (tmp_path / "elsewhere", served / "link"):
+        assert host.file_url(outside) is None
+    monkeypatch.setenv("VSCODE_PID", "1")
+    assert JupyterHost(FakeShell()).file_url(served / "x") is None
+
+
+def test_where_processes_cannot_be_listed_the_parent_may_be_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr("psutil.Process.parents", refuse)
+    monkeypatch.setenv("JPY_PARENT_PID", "no number")
+    assert jupyter._ancestors() == [os.getppid()]
+
+
+def test_a_page_of_colab_calls_the_kernel() -> None:
+    output = FakeColabOutput()
+    host = ColabHost(FakeShell(), output=lambda: output)
+    stop = host.on_page_call("name", lambda *messages: list(messages))
+    assert stop is not None
+    assert output.callbacks["name"]([1], "x").data == {"answer": [[1], "x"]}
+    stop()
+    assert output.callbacks == {}
+    assert VoilaHost(None).on_page_call("name", print) is None
+    assert VoilaHost(None).file_url(Path("x")) is None
+    with pytest.raises(ImportError):
+        ColabHost(FakeShell()).on_page_call("name", print)
+
+
+def test_colab_keeps_secrets_and_others_none() -> None:
+    kept = FakeColabUserdata({"HF_TOKEN": "t"}, hidden={"KAGGLE_KEY"})
+    host = ColabHost(FakeShell(), userdata=lambda: kept)
+    assert host.keeps_secrets
+    assert host.secret("HF_TOKEN") == "t"
+    assert host.secret("GITHUB_TOKEN") is None
+    with pytest.raises(HostError, match="the secret KAGGLE_KEY") as caught:
+        host.secret("KAGGLE_KEY")
+    assert "notebook access" in caught.value.hint
+    plain = IPythonHost()
+    assert not plain.keeps_secrets
+    assert plain.secret("HF_TOKEN") is None

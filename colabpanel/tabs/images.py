@@ -1,0 +1,25 @@
+"""The Images tab: image files, folders and archives of them, and the notebook's arrays, seen."""
+
+from __future__ import annotations
+
+import ipywidgets
+
+from colabpanel.tabs._base import Tab
+from colabpanel.tabs._image_folder_card import ImageFolderCard
+from colabpanel.tabs._image_one_card import OneImageCard
+from colabpanel.tabs._image_variables_card import ImageVariablesCard
+
+__all__ = ["ImagesTab"]
+
+
+class ImagesTab(Tab):
+    """Shows images; in the dashboard those of files alone."""
+
+    def build(self) -> list[ipywidgets.Widget]:
+        """Make the cards: one image, a folder of them, and the variables."""
+        self.one = OneImageCard(self)
+        self.folder = ImageFolderCard(self, opened=self.one.open)
+        if self.context.host.is_served:
+            return [self.one.widget, self.folder.widget]
+        self.variables = ImageVariablesCard(self)
+        return [self.one.widget, self.folder.widget, self.variables.widget]
