@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import ipywidgets
+
 from colabpanel.errors import HostError
 from colabpanel.hosts import detect
 from colabpanel.panel import Panel
 from colabpanel.services.paths import resolve_inside
+from colabpanel.services.session.keeping_alive import KeepAlive, checked_interval, checked_minutes
+from colabpanel.tabs._keep_alive_card import connected_view, console_help
+from colabpanel.widgets.basics import styled, stylesheet
 
-__all__ = ["show"]
+__all__ = ["keep_alive", "show"]
 
 _shown: list[Panel] = []
 
@@ -47,6 +52,39 @@ def show(tabs: Sequence[str] | None = None, *, root: str | Path | None = None, l
     display(panel.widget)
     _shown.append(panel)
     return panel
+
+
+def keep_alive(minutes: float, *, interval: float = 60.0) -> KeepAlive | None:
+    """Keep an idle kernel alive for so many minutes, by a heartbeat of the page that shows the output of this cell.
+
+    A server that ends idle kernels counts each heartbeat as activity, also while the page is hidden. It ends by itself
+    at its deadline, when the page is closed, when the computer sleeps, and by its Stop button.
+
+    Args:
+        minutes: How long; 1,440 at most.
+        interval: Seconds between two heartbeats; less than the server takes for idle.
+
+    Returns:
+        The heartbeat, with ``status()`` and ``stop()``. On Colab, whose page no output reaches, None: there it shows
+        what you can paste into the console of the page.
+
+    Raises:
+        InputError: It is no number of minutes from 0 to 24 hours, or no interval.
+        HostError: There is no notebook.
+    """
+    minutes, interval = checked_minutes(minutes), checked_interval(interval)
+    display = _display()
+    if detect().keep_alive == "console":
+        display(_framed(ipywidgets.HTML(console_help(minutes))))
+        return None
+    beating = KeepAlive()
+    display(_framed(connected_view(beating, interval=interval)))
+    beating.start(minutes)
+    return beating
+
+
+def _framed(widget: ipywidgets.Widget) -> ipywidgets.VBox:
+    return styled(ipywidgets.VBox([stylesheet(), widget]), "colabpanel")
 
 
 def _display() -> Callable[[object], object]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from colabpanel.errors import HostError
-from colabpanel.hosts import CellWatcher
+from colabpanel.hosts import CellWatcher, TimeLimit
+from colabpanel.hosts._limits import KeepAliveWay
 from colabpanel.progress import Progress
 
 T = TypeVar("T")
@@ -74,6 +75,9 @@ class FakeHost:
     is_served = False
     custom_widgets = False
     shell = None
+    keep_alive: KeepAliveWay = "heartbeat"
+    releases_runtime = False
+    time_limits: tuple[TimeLimit, ...] = ()
 
     def __init__(self, folder: Path, *, root: Path | None = None, drive_mountpoint: Path | None = None) -> None:
         self.workspace = folder / "work"
@@ -83,6 +87,8 @@ class FakeHost:
         self.root, self.drive_mountpoint = root, drive_mountpoint
         self.mounted: list[Path] = []
         self.unmounted = 0
+        self.released = 0
+        self.cell_failed = False
         self.refusal: HostError | None = None
         self.watchers: list[tuple[CellWatcher, CellWatcher]] = []
         self.variables: dict[str, Any] = {}
@@ -105,6 +111,14 @@ class FakeHost:
 
     def interrupt_cell(self) -> None:
         raise HostError("no cells here")
+
+    def last_cell_failed(self) -> bool:
+        return self.cell_failed
+
+    def release_runtime(self) -> None:
+        if not self.releases_runtime:
+            raise HostError("no runtime to release here")
+        self.released += 1
 
     def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
         if self.refusal:
@@ -155,6 +169,19 @@ class FakeColabFiles:
         self.downloaded.append(filename)
 
 
+class FakeColabRuntime:
+    """``google.colab.runtime`` with its published signatures."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.unassigned = 0
+
+    def unassign(self) -> None:
+        if self.error:
+            raise self.error
+        self.unassigned += 1
+
+
 class FakeEvents:
     """IPython's event manager."""
 
@@ -189,6 +216,8 @@ class FakeLoop:
 
 class FakeShell:
     """An IPython shell inside a kernel."""
+
+    last_execution_succeeded = True
 
     def __init__(self) -> None:
         self.events = FakeEvents()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
 import tempfile
 import threading
 from collections.abc import Callable
@@ -15,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 import platformdirs
 
 from colabpanel.errors import HostError
+from colabpanel.hosts._interrupt import interrupt_main_thread
+from colabpanel.hosts._limits import KeepAliveWay, TimeLimit
 
 __all__ = ["CellWatcher", "Host", "IPythonHost", "config_dir", "state_dir"]
 
@@ -35,6 +36,9 @@ class Host(Protocol):
         drive_mountpoint: Where `mount_drive` puts Drive by default, or None where it cannot.
         custom_widgets: Whether the front end loads widgets beyond the core ones by itself.
         shell: The IPython shell of the kernel, or None.
+        keep_alive: How a session is kept alive: by a ``heartbeat`` of the page, by a line in its ``console``, or not.
+        releases_runtime: Whether `release_runtime` gives the machine back.
+        time_limits: When it ends sessions by itself, as far as that is known.
     """
 
     name: str
@@ -43,6 +47,9 @@ class Host(Protocol):
     drive_mountpoint: Path | None
     custom_widgets: bool
     shell: Any
+    keep_alive: KeepAliveWay
+    releases_runtime: bool
+    time_limits: tuple[TimeLimit, ...]
 
     @property
     def workspace(self) -> Path: ...
@@ -61,7 +68,19 @@ class Host(Protocol):
         ...
 
     def interrupt_cell(self) -> None:
-        """Interrupt the running cell, as the stop button does."""
+        """Interrupt the running cell, as the stop button does; on any thread."""
+        ...
+
+    def last_cell_failed(self) -> bool:
+        """Whether the cell that ended last raised an error or was interrupted."""
+        ...
+
+    def release_runtime(self) -> None:
+        """Give the machine back, with all that is on it; call on the main thread only.
+
+        Raises:
+            HostError: The host cannot, or did not.
+        """
         ...
 
     def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
@@ -122,6 +141,9 @@ class IPythonHost:
     root: Path | None = None
     drive_mountpoint: Path | None = None
     custom_widgets = True
+    keep_alive: KeepAliveWay = ""
+    releases_runtime = False
+    time_limits: tuple[TimeLimit, ...] = ()
 
     def __init__(self, shell: Any = None) -> None:
         self.shell = shell
@@ -179,8 +201,18 @@ class IPythonHost:
         return stop
 
     def interrupt_cell(self) -> None:
-        """Interrupt the running cell, as the stop button does."""
-        signal.raise_signal(signal.SIGINT)
+        """Interrupt the running cell, as the stop button does; works from any thread."""
+        interrupt_main_thread()
+
+    def last_cell_failed(self) -> bool:
+        """Whether the cell that ended last raised an error or was interrupted."""
+        return not getattr(self.shell, "last_execution_succeeded", True)
+
+    def release_runtime(self) -> None:
+        """Refuse: only Colab gives a runtime back by itself."""
+        raise HostError(
+            f"{self.name} cannot release the machine.", hint="Shut the kernel down: that frees what it holds."
+        )
 
     def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
         """Refuse: only Colab mounts Drive by itself."""

@@ -9,8 +9,9 @@ from typing import Any, Protocol, cast
 
 from colabpanel.errors import HostError
 from colabpanel.hosts._base import IPythonHost
+from colabpanel.hosts._limits import COLAB_ENTERPRISE_LIMITS, COLAB_LIMITS, KeepAliveWay, TimeLimit
 
-__all__ = ["ColabDrive", "ColabFiles", "ColabHost"]
+__all__ = ["ColabDrive", "ColabFiles", "ColabHost", "ColabRuntime"]
 
 _MOUNT_TIMEOUT_MS = 120_000
 _FLUSH_TIMEOUT_MS = 600_000
@@ -35,6 +36,12 @@ class ColabFiles(Protocol):
     def download(self, filename: str) -> None: ...
 
 
+class ColabRuntime(Protocol):
+    """The part of ``google.colab.runtime`` that is used, as published in April 2026."""
+
+    def unassign(self) -> None: ...
+
+
 def _import_drive() -> ColabDrive:
     from google.colab import drive  # type: ignore[import-not-found]
 
@@ -47,6 +54,12 @@ def _import_files() -> ColabFiles:
     return cast("ColabFiles", files)
 
 
+def _import_runtime() -> ColabRuntime:
+    from google.colab import runtime
+
+    return cast("ColabRuntime", runtime)
+
+
 class ColabHost(IPythonHost):
     """A Colab runtime.
 
@@ -54,11 +67,15 @@ class ColabHost(IPythonHost):
         shell: The kernel's IPython shell.
         drive: Imports ``google.colab.drive``; tests pass a fake with the same signatures.
         files: Imports ``google.colab.files``.
+        runtime: Imports ``google.colab.runtime``.
     """
 
     name = "Google Colab"
     drive_mountpoint: Path | None = Path("/content/drive")
     custom_widgets = False
+    keep_alive: KeepAliveWay = "console"
+    releases_runtime = True
+    time_limits: tuple[TimeLimit, ...] = COLAB_LIMITS
 
     def __init__(
         self,
@@ -66,11 +83,13 @@ class ColabHost(IPythonHost):
         *,
         drive: Callable[[], ColabDrive] = _import_drive,
         files: Callable[[], ColabFiles] = _import_files,
+        runtime: Callable[[], ColabRuntime] = _import_runtime,
     ) -> None:
         super().__init__(shell)
-        self._drive, self._files = drive, files
+        self._drive, self._files, self._runtime = drive, files, runtime
         if os.environ.get("VERTEX_PRODUCT") == "COLAB_ENTERPRISE":
             self.name, self.drive_mountpoint = "Colab Enterprise", None
+            self.releases_runtime, self.time_limits = False, COLAB_ENTERPRISE_LIMITS
 
     @property
     def workspace(self) -> Path:
@@ -97,6 +116,18 @@ class ColabHost(IPythonHost):
             raise HostError(
                 "Drive could not write out everything before unmounting.",
                 hint="Wait a minute and unmount again; do not release the runtime before it succeeds.",
+            ) from error
+
+    def release_runtime(self) -> None:
+        """Give the runtime back, with all that is on its disk."""
+        if not self.releases_runtime:
+            super().release_runtime()
+        try:
+            self._runtime().unassign()
+        except Exception as error:
+            raise HostError(
+                f"Colab did not release the runtime ({type(error).__name__}: {error}).",
+                hint="Choose Disconnect and delete runtime in Colab's own menu Runtime.",
             ) from error
 
     def send_file(self, path: Path) -> None:

@@ -42,6 +42,7 @@ TABS = (
     TabEntry("staging", "Data staging", "colabpanel.tabs.staging:StagingTab"),
     TabEntry("checkpoints", "Checkpoints", "colabpanel.tabs.checkpoints:CheckpointsTab"),
     TabEntry("dump", "Dump/Load", "colabpanel.tabs.dump:DumpTab"),
+    TabEntry("memory", "Memory", "colabpanel.tabs.memory:MemoryTab"),
     TabEntry("session", "Session", "colabpanel.tabs.session:SessionTab"),
 )
 
