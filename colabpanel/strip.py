@@ -48,8 +48,8 @@ def _of_kernel(found: Usage) -> str:
 def _gpus(found: Usage, history: History) -> list[Gauge]:
     age = found.gpu_age if found.gpu_age >= _OLD else None
     shown = [_gpu(gpu, history, age) for gpu in found.gpus or ()]
-    if found.gpu_trouble and not shown:
-        return [Gauge("GPU", "unknown", note=found.gpu_trouble)]
+    if found.gpu_trouble:
+        shown.append(Gauge("GPU", "unknown", note=found.gpu_trouble))
     return shown
 
 
