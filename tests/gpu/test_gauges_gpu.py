@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from colabpanel.hosts._base import IPythonHost
 from colabpanel.services.memory import gpus, usage
 from colabpanel.services.memory.accelerators import allocators
 from colabpanel.services.memory.accelerators.nvml import Nvml
+from colabpanel.services.memory.ledger import CellLedger
 from colabpanel.services.memory.peaks import gpu_peak, reset_gpu_peak
+from tests.fakes import FakeShell
 
 MB = 1 << 20
 SIZE = 512 * MB
@@ -29,6 +32,7 @@ def torch() -> Any:
     found: Any = pytest.importorskip("torch")
     if not found.cuda.is_available():
         pytest.skip("this PyTorch sees no GPU")
+    found.cuda.empty_cache()  # what an earlier test left there would be handed out again, and nothing would grow
     return found
 
 
@@ -70,7 +74,6 @@ def test_what_pytorch_takes_is_seen_and_who_holds_it(torch: Any) -> None:
 
 
 def test_the_allocator_of_pytorch_tells_what_it_tells_itself(torch: Any) -> None:
-    torch.cuda.empty_cache()
     torch.zeros(1, device="cuda")
     reset_gpu_peak()
     held = torch.empty(SIZE, dtype=torch.uint8, device="cuda")
@@ -84,3 +87,20 @@ def test_the_allocator_of_pytorch_tells_what_it_tells_itself(torch: Any) -> None
         assert row.peak == torch.cuda.max_memory_allocated(number)
     assert (rows["cuda:0"].peak or 0) >= SIZE > (rows["cuda:0"].allocated or 0)
     assert gpu_peak() == sum(row.peak or 0 for row in rows.values())
+
+
+def test_the_ledger_notes_what_a_cell_held_at_most_and_not_what_one_before_did(torch: Any) -> None:
+    shell: Any = FakeShell()
+    ledger = CellLedger(IPythonHost(shell))
+    ledger.start()
+    kept = torch.zeros(MB, dtype=torch.uint8, device="cuda")
+    before = sum(torch.cuda.memory_allocated(number) for number in range(torch.cuda.device_count()))
+    for size in (SIZE, MB):
+        shell.events.fire("pre_run_cell")
+        torch.empty(size, dtype=torch.uint8, device="cuda")
+        shell.events.fire("post_run_cell")
+    ledger.stop()
+    small, large = ledger.rows()
+    assert large.gpu_peak == before + SIZE
+    assert small.gpu_peak == before + MB
+    assert kept.is_cuda

@@ -79,7 +79,7 @@ class Latest(Generic[T]):
             if self._done.is_set() and self._is_due():
                 self._done.clear()
                 self._asked = self._clock()
-                threading.Thread(target=self._run, name=self._name, daemon=True).start()
+                self._start()
             left = self._asked + self._deadline - self._clock()
         self._done.wait(max(min(patience, left), 0))
         with self._lock:
@@ -87,6 +87,12 @@ class Latest(Generic[T]):
             waited = 0.0 if self._done.is_set() else now - self._asked
             value, at = (None, now) if self._got is None else self._got[:2]
             return Look(value, now - at, waited if waited >= self._deadline else 0.0)
+
+    def _start(self) -> None:
+        try:
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
+        except RuntimeError:  # no more threads are allowed here, or not now: the next look tries again
+            self._done.set()
 
     def _is_due(self) -> bool:
         if self._got is None:

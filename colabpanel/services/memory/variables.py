@@ -93,6 +93,7 @@ def variables(*, host: Host | None = None) -> list[Variable]:
     host = host or detect()
     entries = _entries(host)
     known = {id(entry.value) for entry in entries if not is_shared_by_python(entry.value)}
+    known.add(id(host.namespace()))  # what refers to the whole notebook, as `globals()`, does not hold it
     looks = min(max(_LOOKS // max(len(entries), 1), _FEWEST), _MOST)
     for entry in entries:
         entry.look(looks, known)
@@ -113,9 +114,11 @@ def is_shared_by_python(value: Any) -> bool:
 
 
 def _entries(host: Host) -> list[_Entry]:
-    own = user_variables(host, underscored=True)
+    own, space = user_variables(host, underscored=True), host.namespace()
     found = [
-        _Entry(name, "variable", value) for name, value in own.items() if not issubclass(type(value), types.ModuleType)
+        _Entry(name, "variable", value)
+        for name, value in own.items()
+        if value is not space and not issubclass(type(value), types.ModuleType)
     ]
     found.extend(_Entry(name, "history", value) for name, value in history_of(host).items() if name not in own)
     if figures := open_figures():
@@ -154,10 +157,10 @@ def _share_out(entries: Iterable[_Entry], known: set[int]) -> None:
             for entry in together:
                 others = (one.name for one in together if one is not entry)
                 entry.shares.update(dict.fromkeys(islice(others, _NAMED)))
-    counted = set[int]()
+    counted, told = set[int](), set[int]()
     for entry in sorted(sharing, key=_claim):
-        same = id(entry.value) in known and id(entry.value) in counted
-        counted.add(id(entry.value))
+        same = id(entry.value) in known and id(entry.value) in told
+        told.add(id(entry.value))
         entry.size = _NO_SIZE if same else size_of(entry.value, counted, known=known)
 
 

@@ -198,6 +198,13 @@ def test_the_slices_of_a_gpu_are_told_in_its_place(nvml: NvmlStandIn) -> None:
     assert trouble == ""
 
 
+def test_slices_of_which_one_cannot_be_found_are_missing_together(nvml: NvmlStandIn) -> None:
+    nvml.tell("0.mig 2", "100.name A100 MIG 1g.5gb", "100.used 7", "fail nvmlDeviceGetName@101 15")
+    found, trouble = _read(nvml)
+    assert [(gpu["index"], gpu["name"], gpu["used"]) for gpu in found] == [(0, "GPU 0", None), (1, "NVIDIA L4", 0)]
+    assert trouble == "GPU 0 cannot be read: it is lost, as one that has fallen off its bus."
+
+
 def test_a_gpu_that_could_be_shared_out_and_is_not_is_one(nvml: NvmlStandIn) -> None:
     nvml.tell("0.mig 0")
     assert [gpu["name"] for gpu in _read(nvml)[0]] == ["Tesla T4", "NVIDIA L4"]

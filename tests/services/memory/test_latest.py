@@ -79,6 +79,22 @@ def test_nobody_waits_longer_than_they_have_patience(source: Source, clock: Fake
     assert latest.look(0).value == 1
 
 
+def test_where_no_thread_may_be_started_the_last_reading_stays_and_the_next_look_tries_again(
+    source: Source, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    latest = Latest(source, name=READER, clock=clock)
+    latest.look(30)
+    with monkeypatch.context() as limit:
+        limit.setattr(threading.Thread, "start", refuse)
+        clock.now += 10
+        assert latest.look(30) == Look(1, 10.0, 0.0)
+    clock.now += 10
+    assert latest.look(30) == Look(2, 0.0, 0.0)
+
+
 def test_one_that_hangs_leaves_the_last_reading_and_one_thread(source: Source, clock: FakeClock) -> None:
     latest = Latest(source, name=READER, clock=clock, deadline=3.0)
     latest.look(30)

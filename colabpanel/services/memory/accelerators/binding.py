@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import Any
 
-__all__ = ["binding", "reason_of"]
+__all__ = ["binding", "reason_of", "text_of"]
 
 _LIBRARY = "libnvidia-ml.so.1"
 _REASONS = {
@@ -36,12 +38,17 @@ def binding() -> Any:
         try:
             ctypes.CDLL(_LIBRARY)
         except OSError as error:
-            if _LIBRARY in str(error) and "No such file" in str(error):
+            if _LIBRARY in str(error) and os.strerror(errno.ENOENT) in str(error):  # in the language of the user
                 return None
             raise
     import pynvml
 
     return pynvml
+
+
+def text_of(told: str | bytes) -> str:
+    """Return what the driver says in words; bindings before 11.5 hand it over as bytes."""
+    return told.decode(errors="replace") if isinstance(told, bytes) else told
 
 
 def reason_of(error: Exception) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import psutil
 
+from colabpanel.services.memory.accelerators.binding import text_of
 from colabpanel.services.memory.accelerators.gpu import Gpu, GpuProcess
 
 __all__ = ["figures", "identity"]
@@ -37,8 +39,8 @@ def identity(nvml: Any, handle: Any, index: int) -> tuple[str, str | None]:
     Raises:
         pynvml.NVMLError: The GPU cannot be asked.
     """
-    name = _told(nvml, lambda: str(nvml.nvmlDeviceGetName(handle)))
-    return name or f"GPU {index}", _told(nvml, lambda: str(nvml.nvmlDeviceGetUUID(handle)))
+    name = _told(nvml, lambda: text_of(nvml.nvmlDeviceGetName(handle)))
+    return name or f"GPU {index}", _told(nvml, lambda: text_of(nvml.nvmlDeviceGetUUID(handle)))
 
 
 def figures(nvml: Any, handle: Any, gpu: Gpu) -> Gpu:
@@ -67,6 +69,8 @@ def figures(nvml: Any, handle: Any, gpu: Gpu) -> Gpu:
 def _told(nvml: Any, ask: Callable[[], T]) -> T | None:
     try:
         return ask()
+    except AttributeError:  # another version of the binding, which lacks the call
+        return None
     except nvml.NVMLError as error:
         if error.value in {getattr(nvml, f"NVML_ERROR_{name}", None) for name in _NOT_TOLD}:
             return None
@@ -84,18 +88,18 @@ def _memory(nvml: Any, handle: Any) -> tuple[int | None, int | None]:
 def _temperature(nvml: Any, handle: Any) -> int | None:
     sensor = nvml.NVML_TEMPERATURE_GPU
     found = _told(nvml, lambda: int(nvml.nvmlDeviceGetTemperature(handle, sensor)))
-    if found is None and hasattr(nvml, "nvmlDeviceGetTemperatureV"):  # its name once CUDA 14 drops the other
+    if found is None:  # its name once CUDA 14 drops the other
         found = _told(nvml, lambda: int(nvml.nvmlDeviceGetTemperatureV(handle, sensor)))
     return found
 
 
 def _processes(nvml: Any, handle: Any) -> tuple[GpuProcess, ...] | None:
     """Return who holds memory, the largest first, or None where the driver does not tell."""
-    known = [_running(nvml, handle, kind) for kind in ("Compute", "Graphics")]
-    if known == [None, None]:
+    computing, drawing = (_running(nvml, handle, kind) for kind in ("Compute", "Graphics"))
+    if computing is None and not drawing:  # that nobody draws does not mean that nobody holds it
         return None
     held: dict[int, int | None] = {}
-    for process in (one for found in known for one in found or ()):
+    for process in [*(computing or ()), *(drawing or ())]:
         before = held.get(process.pid)
         sizes = [size for size in (before, process.usedGpuMemory) if size is not None]
         held[process.pid] = max(sizes, default=None)
@@ -105,8 +109,8 @@ def _processes(nvml: Any, handle: Any) -> tuple[GpuProcess, ...] | None:
 
 def _running(nvml: Any, handle: Any, kind: str) -> list[Any] | None:
     for version in ("_v3", "_v2"):  # drivers before 510 know only the second
-        ask = getattr(nvml, f"nvmlDeviceGet{kind}RunningProcesses{version}")
-        found: list[Any] | None = _told(nvml, functools.partial(ask, handle))
+        ask = operator.methodcaller(f"nvmlDeviceGet{kind}RunningProcesses{version}", handle)
+        found: list[Any] | None = _told(nvml, functools.partial(ask, nvml))
         if found is not None:
             return found
     return None

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from colabpanel.services.memory.accelerators.binding import binding, reason_of
+from colabpanel.services.memory.accelerators.binding import binding, reason_of, text_of
 from colabpanel.services.memory.accelerators.device import figures, identity
 from colabpanel.services.memory.accelerators.gpu import Gpu
 
@@ -82,14 +82,14 @@ class Nvml:
         self._is_open = True
         version = None
         with contextlib.suppress(nvml.NVMLError):
-            version = nvml.nvmlSystemGetDriverVersion()
+            version = text_of(nvml.nvmlSystemGetDriverVersion())
         for index in range(nvml.nvmlDeviceGetCount()):
             try:
                 handle = nvml.nvmlDeviceGetHandleByIndex(index)
-                for part in _slices(nvml, handle) or [handle]:
-                    name, uuid = identity(nvml, part, index)
-                    self._seen[index] = Gpu(index, name, uuid, driver=version)
-                    self._devices.append(_Device(part, self._seen[index]))
+                parts = _slices(nvml, handle) or [handle]
+                devices = [_Device(part, Gpu(index, *identity(nvml, part, index), driver=version)) for part in parts]
+                self._devices += devices  # all parts, or the GPU is missing
+                self._seen[index] = devices[-1].known
             except nvml.NVMLError as error:
                 self._missing[index] = reason_of(error)
         return True
