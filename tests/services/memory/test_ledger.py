@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 import sys
 import threading
 import types
@@ -38,6 +39,14 @@ class Notebook:
         self.shell.events.fire("post_run_cell")
 
 
+def _fresh(size: int) -> mmap.mmap:
+    """Return memory that was not this process's before; what an allocator hands out may have been."""
+    made = mmap.mmap(-1, size)
+    for place in range(0, size, mmap.PAGESIZE):
+        made[place] = 1
+    return made
+
+
 def _needs_a_mark() -> None:
     try:
         HighWaterMark()
@@ -63,10 +72,10 @@ def test_each_cell_has_its_row() -> None:
 def test_the_peak_of_a_cell_is_exact_and_its_own() -> None:
     _needs_a_mark()
     notebook = Notebook()
-    kept: list[bytes] = []
-    notebook.run("peak", lambda: len(b"x" * (200 * MB)))
+    kept: list[mmap.mmap] = []
+    notebook.run("peak", lambda: _fresh(200 * MB).close())
     notebook.run("nothing")
-    notebook.run("grow", lambda: kept.append(b"x" * (50 * MB)))
+    notebook.run("grow", lambda: kept.append(_fresh(50 * MB)))
     grow, nothing, peak = notebook.ledger.rows()
     assert peak.exact
     assert peak.peak is not None
@@ -83,9 +92,9 @@ def test_a_cell_that_runs_cells_has_the_peak_of_both() -> None:
     notebook = Notebook()
 
     def inner() -> None:
-        len(b"x" * (150 * MB))
+        _fresh(150 * MB).close()
         notebook.run("small")
-        notebook.run("large", lambda: len(b"x" * (100 * MB)))
+        notebook.run("large", lambda: _fresh(100 * MB).close())
 
     notebook.run("outer", inner)
     rows = {row.label: row for row in notebook.ledger.rows()}

@@ -13,7 +13,9 @@ import pytest
 from colabpanel.services.memory.accelerators import nvml as session
 from colabpanel.services.memory.accelerators.binding import binding
 from colabpanel.services.memory.accelerators.gpu import GpuProcess
+from colabpanel.services.memory.accelerators.gpus import _good_for
 from colabpanel.services.memory.accelerators.nvml import Nvml, Reading
+from colabpanel.services.memory.latest import Latest
 from tests.fakes import FakeClock
 
 NO_SUCH_PROCESS = 1 << 23
@@ -155,6 +157,26 @@ def test_who_draws_does_not_tell_whether_anybody_computes(driver: Binding, call:
     found, trouble = Nvml().read()
     assert found is not None
     assert (found[0].processes, trouble) == (processes, "")
+
+
+@pytest.mark.parametrize(("reading", "again_after"), [(Reading((), ""), 30.0), (Reading(None, "It hangs."), 1.0)])
+def test_a_machine_without_gpus_is_seldom_asked_and_one_with_trouble_as_often_as_others(
+    clock: FakeClock, reading: Reading, again_after: float
+) -> None:
+    readings: list[float] = []
+
+    def read() -> Reading:
+        readings.append(clock.now)
+        return reading
+
+    latest = Latest(read, name="gpus-of-a-test", keep=_good_for, clock=clock, cost=lambda: 0.0)
+    latest.look(30)
+    clock.now += again_after - 0.2
+    latest.look(30)
+    assert len(readings) == 1
+    clock.now += 0.2
+    latest.look(30)
+    assert len(readings) == 2
 
 
 def test_an_older_binding_is_asked_in_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
