@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from colabpanel.api import show
+    from colabpanel.api import Preview, keep_alive, preview, show
     from colabpanel.errors import ColabPanelError
     from colabpanel.panel import Panel
     from colabpanel.progress import Progress
@@ -37,8 +37,25 @@ if TYPE_CHECKING:
     from colabpanel.services.copying.models import CopiedData
     from colabpanel.services.copying.service import copy, mirror
     from colabpanel.services.drive import mount_drive, unmount_drive, use_drive_folder
+    from colabpanel.services.fetching.models import Fetched
+    from colabpanel.services.fetching.service import fetch
+    from colabpanel.services.images.models import Picture
     from colabpanel.services.memory import Usage, usage
+    from colabpanel.services.memory.filling.service import Filled, fill_memory
+    from colabpanel.services.memory.guarding.guard import MemoryGuard
+    from colabpanel.services.memory.guarding.models import GuardEvent, GuardStatus
+    from colabpanel.services.memory.ledger import CellLedger, CellRow
+    from colabpanel.services.memory.referrers import Referrer, referrers
+    from colabpanel.services.memory.releasing.models import Released
+    from colabpanel.services.memory.releasing.service import release
+    from colabpanel.services.memory.shrinking import Saving, Shrunk, savings, shrink
+    from colabpanel.services.memory.variables import Variable, variables
+    from colabpanel.services.memory.watch import cells, guard_memory
+    from colabpanel.services.session.clock import SessionClock, session_clock
     from colabpanel.services.session.environment import Environment, Finding, environment
+    from colabpanel.services.session.finishing import Finished, finish
+    from colabpanel.services.session.keeping_alive import KeepAlive
+    from colabpanel.services.session.safety import SafetyCheck
     from colabpanel.services.snapshots.catalog import (
         SnapshotFile,
         contents,
@@ -55,6 +72,8 @@ if TYPE_CHECKING:
     from colabpanel.services.staging.service import plan, stage
 
 __all__ = [
+    "CellLedger",
+    "CellRow",
     "Checkpoint",
     "CheckpointContents",
     "Checkpoints",
@@ -65,21 +84,38 @@ __all__ = [
     "Environment",
     "ExportedCheckpoint",
     "ExportedData",
+    "Fetched",
+    "Filled",
     "Finding",
+    "Finished",
+    "GuardEvent",
+    "GuardStatus",
+    "KeepAlive",
     "Limits",
+    "MemoryGuard",
     "PackedData",
     "Panel",
+    "Picture",
     "Plan",
+    "Preview",
     "Progress",
+    "Referrer",
+    "Released",
     "Restored",
+    "SafetyCheck",
     "SavedVariable",
+    "Saving",
+    "SessionClock",
+    "Shrunk",
     "Snapshot",
     "SnapshotFile",
     "StagedData",
     "TensorInfo",
     "Usage",
+    "Variable",
     "VerifiedCheckpoint",
     "__version__",
+    "cells",
     "checkpoint_contents",
     "checkpoints",
     "compare_checkpoints",
@@ -91,29 +127,43 @@ __all__ = [
     "environment",
     "export_checkpoint",
     "export_snapshot",
+    "fetch",
+    "fill_memory",
     "find_checkpoint",
+    "finish",
+    "guard_memory",
+    "keep_alive",
     "load",
     "mirror",
     "mount_drive",
     "pack",
     "pin_checkpoint",
     "plan",
+    "preview",
     "prune_checkpoints",
     "prune_snapshots",
+    "referrers",
+    "release",
     "request_checkpoint",
     "restore_checkpoint",
+    "savings",
+    "session_clock",
     "show",
+    "shrink",
     "snapshots",
     "stage",
     "unmount_drive",
     "usage",
     "use_drive_folder",
+    "variables",
     "verify_checkpoints",
 ]
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CellLedger": "services.memory.ledger",
+    "CellRow": "services.memory.ledger",
     "Checkpoint": "services.checkpoints.models",
     "CheckpointContents": "services.checkpoints.comparing",
     "Checkpoints": "services.checkpoints.service",
@@ -124,20 +174,37 @@ _HOMES = {
     "Environment": "services.session.environment",
     "ExportedCheckpoint": "services.checkpoints.exporting",
     "ExportedData": "services.snapshots.exporting",
+    "Fetched": "services.fetching.models",
+    "Filled": "services.memory.filling.service",
     "Finding": "services.session.environment",
+    "Finished": "services.session.finishing",
+    "GuardEvent": "services.memory.guarding.models",
+    "GuardStatus": "services.memory.guarding.models",
+    "KeepAlive": "services.session.keeping_alive",
     "Limits": "services.staging.request",
+    "MemoryGuard": "services.memory.guarding.guard",
     "PackedData": "services.staging.models",
     "Panel": "panel",
+    "Picture": "services.images.models",
     "Plan": "services.staging.models",
+    "Preview": "api",
     "Progress": "progress",
+    "Referrer": "services.memory.referrers",
+    "Released": "services.memory.releasing.models",
     "Restored": "services.checkpoints.models",
+    "SafetyCheck": "services.session.safety",
     "SavedVariable": "services.snapshots.models",
+    "Saving": "services.memory.shrinking",
+    "SessionClock": "services.session.clock",
+    "Shrunk": "services.memory.shrinking",
     "Snapshot": "services.snapshots.models",
     "SnapshotFile": "services.snapshots.catalog",
     "StagedData": "services.staging.models",
     "TensorInfo": "services.checkpoints.models",
     "Usage": "services.memory",
+    "Variable": "services.memory.variables",
     "VerifiedCheckpoint": "services.checkpoints.models",
+    "cells": "services.memory.watch",
     "checkpoint_contents": "services.checkpoints.comparing",
     "checkpoints": "services.checkpoints.catalog",
     "compare_checkpoints": "services.checkpoints.comparing",
@@ -149,23 +216,35 @@ _HOMES = {
     "environment": "services.session.environment",
     "export_checkpoint": "services.checkpoints.exporting",
     "export_snapshot": "services.snapshots.exporting",
+    "fetch": "services.fetching.service",
+    "fill_memory": "services.memory.filling.service",
     "find_checkpoint": "services.checkpoints.comparing",
+    "finish": "services.session.finishing",
+    "guard_memory": "services.memory.watch",
+    "keep_alive": "api",
     "load": "services.snapshots.service",
     "mirror": "services.copying.service",
     "mount_drive": "services.drive",
     "pack": "services.staging.packing.service",
     "pin_checkpoint": "services.checkpoints.catalog",
     "plan": "services.staging.service",
+    "preview": "api",
     "prune_checkpoints": "services.checkpoints.catalog",
     "prune_snapshots": "services.snapshots.catalog",
+    "referrers": "services.memory.referrers",
+    "release": "services.memory.releasing.service",
     "request_checkpoint": "services.checkpoints.catalog",
     "restore_checkpoint": "services.checkpoints.filling",
+    "savings": "services.memory.shrinking",
+    "session_clock": "services.session.clock",
     "show": "api",
+    "shrink": "services.memory.shrinking",
     "snapshots": "services.snapshots.catalog",
     "stage": "services.staging.service",
     "unmount_drive": "services.drive",
     "usage": "services.memory",
     "use_drive_folder": "services.drive",
+    "variables": "services.memory.variables",
     "verify_checkpoints": "services.checkpoints.catalog",
 }
 

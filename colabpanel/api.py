@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+import ipywidgets
 
 from colabpanel.errors import HostError
 from colabpanel.hosts import detect
 from colabpanel.panel import Panel
+from colabpanel.progress import Progress
+from colabpanel.services.images.anything import picture_of
+from colabpanel.services.images.models import Picture
 from colabpanel.services.paths import resolve_inside
+from colabpanel.services.session.keeping_alive import KeepAlive, checked_interval, checked_minutes
+from colabpanel.tabs._image_words import shown
+from colabpanel.tabs._keep_alive_card import connected_view, console_help
+from colabpanel.widgets.basics import sendable, styled, stylesheet
+from colabpanel.widgets.image_view import viewer_html
 
-__all__ = ["show"]
+__all__ = ["Preview", "keep_alive", "preview", "show"]
 
 _shown: list[Panel] = []
 
@@ -49,6 +61,39 @@ def show(tabs: Sequence[str] | None = None, *, root: str | Path | None = None, l
     return panel
 
 
+def keep_alive(minutes: float, *, interval: float = 60.0) -> KeepAlive | None:
+    """Keep an idle kernel alive for so many minutes, by a heartbeat of the page that shows the output of this cell.
+
+    A server that ends idle kernels counts each heartbeat as activity, also while the page is hidden. It ends by itself
+    at its deadline, when the page is closed, when the computer sleeps, and by its Stop button.
+
+    Args:
+        minutes: How long; 1,440 at most.
+        interval: Seconds between two heartbeats; less than the server takes for idle.
+
+    Returns:
+        The heartbeat, with ``status()`` and ``stop()``. On Colab, whose page no output reaches, None: there it shows
+        what you can paste into the console of the page.
+
+    Raises:
+        InputError: It is no number of minutes from 0 to 24 hours, or no interval.
+        HostError: There is no notebook.
+    """
+    minutes, interval = checked_minutes(minutes), checked_interval(interval)
+    display = _display()
+    if detect().keep_alive == "console":
+        display(_framed(ipywidgets.HTML(console_help(minutes))))
+        return None
+    beating = KeepAlive()
+    display(_framed(connected_view(beating, interval=interval)))
+    beating.start(minutes)
+    return beating
+
+
+def _framed(widget: ipywidgets.Widget) -> ipywidgets.VBox:
+    return styled(ipywidgets.VBox([stylesheet(), widget]), "colabpanel")
+
+
 def _display() -> Callable[[object], object]:
     """Return what displays an object in the output of the running cell."""
     try:
@@ -62,3 +107,61 @@ def _display() -> Callable[[object], object]:
         raise HostError("There is no notebook to show the panel in.", hint="Run: colabpanel serve")
     shown: Callable[[object], object] = display
     return shown
+
+
+class Preview:
+    """A picture that a notebook shows: to zoom and pan, or as a still image or text where a viewer knows no more.
+
+    Args:
+        picture: What is shown.
+
+    Attributes:
+        picture: What is shown, with all that is known of it.
+    """
+
+    def __init__(self, picture: Picture) -> None:
+        self.picture = picture
+
+    def __repr__(self) -> str:
+        picture = self.picture
+        size = f"{picture.width:,} x {picture.height:,}" if picture.width and picture.height else ""
+        facts = ", ".join(fact for fact in (size, picture.format, picture.mode) if fact)
+        return sendable(f"<Preview of {picture.title}: {facts}>")
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """Return it as text, as an image, and as the viewer; a drawing, which may hold scripts, in the viewer alone."""
+        bundle = {"text/plain": repr(self), "text/html": viewer_html(shown(self.picture))}
+        if self.picture.kind != "image/svg+xml":
+            bundle[self.picture.kind] = base64.b64encode(self.picture.data).decode()
+        return bundle
+
+
+def preview(
+    value: Any,
+    *,
+    title: str | None = None,
+    frame: int = 0,
+    root: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Preview:
+    """Look at a picture: an image file, an array or tensor, a batch of them, a figure, a model.
+
+    As the last line of a cell it is shown; it takes no panel, and the page it is in needs no kernel.
+
+    Args:
+        value: A path, the bytes of an image file, an image of Pillow, an array or tensor of NumPy, PyTorch,
+            TensorFlow or JAX, a figure of matplotlib, a model of Keras, or a list of images or arrays.
+        title: What it is called.
+        frame: Of a file, the page or frame to show, from 0.
+        root: Refuse paths outside of this folder.
+        progress: May cancel it.
+        **options: Of an array: ``layout`` ("auto", "HWC", "NCHW" and so on), ``undo`` ("auto", "bytes", "unit",
+            "signed", "imagenet", "minmax": what its values are), ``index`` (the one image of a batch), ``mask``,
+            ``boxes``, and ``box_format`` ("xyxy", "xywh", "cxcywh").
+
+    Raises:
+        InputError: It cannot be shown.
+        MissingLibraryError: A library that it takes is not installed.
+    """
+    return Preview(picture_of(value, title=title, frame=frame, root=root, progress=progress, **options))

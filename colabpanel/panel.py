@@ -5,27 +5,32 @@ from __future__ import annotations
 import logging
 import platform
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import ipywidgets
 
-from colabpanel import words
+from colabpanel.alerting import Alerting
 from colabpanel.hosts import Host, detect
 from colabpanel.jobs import JobRunner
 from colabpanel.live import start as start_live
-from colabpanel.services.memory import Amount, usage
+from colabpanel.services.memory.black_box import crash_summary
+from colabpanel.services.memory.guarding.models import GuardEvent
+from colabpanel.services.memory.watch import watch_of
+from colabpanel.services.session.clock import Activity, session_clock
 from colabpanel.state import PanelState
+from colabpanel.strip import gauges_of
 from colabpanel.tabs import TabEntry, registered_tabs
 from colabpanel.tabs._base import Tab, TabContext
 from colabpanel.widgets.attention import Attention, heartbeat
 from colabpanel.widgets.basics import close_tree, escape, styled, stylesheet, tree_ids
-from colabpanel.widgets.gauges import Gauge, GaugeStrip
+from colabpanel.widgets.gauges import GaugeStrip
 from colabpanel.widgets.messages import Message, MessageView
 from colabpanel.widgets.refresher import Refresher
 
 __all__ = ["Panel"]
 
 _LOG = logging.getLogger("colabpanel")
+_GUARD_KINDS = {"warning": "warning", "interrupted": "warning", "snapshot": "ok", "calm": "ok", "failed": "error"}
 
 
 class Panel:
@@ -60,15 +65,27 @@ class Panel:
         self._closed = False
         self._entries = registered_tabs(tabs)
         self._opened: set[int] = set()
+        self.watch, self.activity = watch_of(self.host), Activity(self.host)
+        self.alerting = Alerting(self.host, self.state, self.runner, self._under_lock)
         self._context = TabContext(
-            self.host, self.state, self.runner, self.refresher, self.attention.clicked, lambda: self.attention.present
+            host=self.host,
+            state=self.state,
+            runner=self.runner,
+            refresher=self.refresher,
+            watch=self.watch,
+            activity=self.activity,
+            clicked=self._clicked,
+            present=lambda: self.attention.present,
+            alert=self.alerting.alert,
+            ended=self.alerting.ended,
         )
-        self.gauges = GaugeStrip()
+        self.gauges, self.banner = GaugeStrip(), MessageView()
         self.tab_bar = styled(ipywidgets.Tab([ipywidgets.VBox() for _ in self._entries]), "cp-tabs")
         for index, entry in enumerate(self._entries):
             self.tab_bar.set_title(index, entry.title)
-        parts = [stylesheet(), self._header(), self.gauges, self.tab_bar, *self._heartbeat()]
-        self.widget = styled(ipywidgets.VBox(parts), "colabpanel")
+        shown = [stylesheet(), self._header(), self.gauges, self.banner, self.tab_bar]
+        hidden = [self.alerting.notifier, *self._heartbeat()]
+        self.widget = styled(ipywidgets.VBox([*shown, *hidden]), "colabpanel")
         self._members: dict[str, bool] = {}
         self._stop_live = None if live is False else start_live(self.host.shell, self.owns)
         self._start()
@@ -86,12 +103,20 @@ class Panel:
         return self._members[comm_id]
 
     def _start(self) -> None:
-        self._stop_watching = self.host.on_cell(self.attention.cell_started, self.attention.cell_ended)
+        watchers = (self.attention, self.alerting)
+        self._stops = [self.host.on_cell(watcher.cell_started, watcher.cell_ended) for watcher in watchers]
+        self._stops += [self.activity.close, self.watch.listen(self._guard_tells), self.watch.stop]
+        self.watch.start()
+        self._tell_of_last_kernel()
         self.tab_bar.observe(self._tab_selected, names="selected_index")
         self._open_tab(self.tab_bar.selected_index or 0)
         self.refresher.every(1.0, self._update_gauges)
         self.refresher.tick()
         self.refresher.start()
+
+    def _under_lock(self, function: Callable[[], None]) -> None:
+        with self.refresher.lock:
+            function()
 
     def _header(self) -> ipywidgets.HTML:
         version = ".".join(platform.python_version_tuple()[:2])
@@ -112,17 +137,30 @@ class Panel:
     def _update_gauges(self) -> None:
         if not self.attention.present:
             return
-        now = usage(self.host.workspace)
-        self.gauges.show(
-            [
-                _amount("RAM", now.ram, curve=True),
-                _amount("Disk", now.disk),
-                Gauge("Session", words.duration(now.uptime - now.uptime % 60 if now.uptime > 60 else now.uptime)),  # noqa: PLR2004
-            ]
-        )
+        clock = session_clock(host=self.host, last_activity=self.activity.last)
+        self.gauges.show(gauges_of(self.watch.look(), self.watch.history, clock))
+
+    def _clicked(self) -> None:
+        self.attention.clicked()
+        self.activity.clicked()
+
+    def _tell_of_last_kernel(self) -> None:
+        """Say once that the kernel before this one ended unexpectedly, if it did."""
+        crash = None if self.host.is_served else self.watch.black_box.last_crash()
+        if crash is not None:
+            hint = "The guard in the Memory tab acts before memory is full." if crash.out_of_memory else ""
+            self.banner.show(Message("warning", crash_summary(crash), hint))
+            self.watch.black_box.acknowledge()
+
+    def _guard_tells(self, event: GuardEvent) -> None:
+        """Show what the guard saw or did, above the tabs, and alert."""
+        kind = _GUARD_KINDS[event.kind]
+        self._under_lock(lambda: self.banner.show(Message(kind, event.sentence, event.hint)))
+        if kind != "ok":
+            self.alerting.alert(event.sentence)
 
     def _tab_selected(self, change: dict[str, int | None]) -> None:
-        self.attention.clicked()
+        self._clicked()
         if change["new"] is not None:
             with self.refresher.lock:
                 self._open_tab(change["new"])
@@ -151,7 +189,8 @@ class Panel:
         if self._closed:
             return
         self._closed = True
-        self._stop_watching()
+        for stop in self._stops:
+            stop()
         if self._stop_live is not None:
             self._stop_live()
         self.refresher.close()
@@ -165,12 +204,6 @@ class Panel:
     def __repr__(self) -> str:
         state = "closed" if self._closed else self.host.name
         return f"<colabpanel.Panel: {state}>"
-
-
-def _amount(title: str, amount: Amount | None, *, curve: bool = False) -> Gauge:
-    if amount is None:
-        return Gauge(title, "unknown")
-    return Gauge(title, words.bytes_pair(amount.used, amount.total, joint=" / "), amount.fraction, curve=curve)
 
 
 def _error_page(entry: TabEntry, error: Exception) -> MessageView:

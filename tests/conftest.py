@@ -15,6 +15,9 @@ from colabpanel.panel import Panel
 from colabpanel.services import isolated
 from colabpanel.widgets.refresher import Refresher
 from tests.fakes import FakeClock, FakeHost, run_inline
+from tests.nvml import NvmlStandIn, compile_stand_in
+
+os.environ["KERAS_BACKEND"] = "torch"  # TensorFlow, which Keras takes otherwise, is not installed for the tests
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -75,3 +78,16 @@ def tick(clock: FakeClock) -> Callable[[Panel], None]:
         panel.refresher.tick()
 
     return once
+
+
+@pytest.fixture(scope="session")
+def _nvml_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_stand_in(tmp_path_factory.mktemp("nvml")).parent
+
+
+@pytest.fixture
+def nvml(_nvml_folder: Path, tmp_path: Path) -> Iterator[NvmlStandIn]:
+    """Return a driver with two GPUs that a test may break."""
+    stand_in = NvmlStandIn(_nvml_folder, tmp_path / "nvml-answers")
+    yield stand_in
+    stand_in.close()

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from colabpanel.errors import HostError
-from colabpanel.hosts import CellWatcher
+from colabpanel.hosts import CellWatcher, TimeLimit
+from colabpanel.hosts._limits import KeepAliveWay
 from colabpanel.progress import Progress
 
 T = TypeVar("T")
@@ -75,6 +76,9 @@ class FakeHost:
     custom_widgets = False
     keeps_secrets = False
     shell = None
+    keep_alive: KeepAliveWay = "heartbeat"
+    releases_runtime = False
+    time_limits: tuple[TimeLimit, ...] = ()
 
     def __init__(self, folder: Path, *, root: Path | None = None, drive_mountpoint: Path | None = None) -> None:
         self.workspace = folder / "work"
@@ -84,6 +88,8 @@ class FakeHost:
         self.root, self.drive_mountpoint = root, drive_mountpoint
         self.mounted: list[Path] = []
         self.unmounted = 0
+        self.released = 0
+        self.cell_failed = False
         self.refusal: HostError | None = None
         self.watchers: list[tuple[CellWatcher, CellWatcher]] = []
         self.variables: dict[str, Any] = {}
@@ -115,6 +121,14 @@ class FakeHost:
     def secret(self, name: str) -> str | None:
         self.asked_for.append(name)
         return self.secrets.get(name)
+
+    def last_cell_failed(self) -> bool:
+        return self.cell_failed
+
+    def release_runtime(self) -> None:
+        if not self.releases_runtime:
+            raise HostError("no runtime to release here")
+        self.released += 1
 
     def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
         if self.refusal:
@@ -210,6 +224,19 @@ class FakeColabOutput:
         del self.callbacks[function_name]
 
 
+class FakeColabRuntime:
+    """``google.colab.runtime`` with its published signatures."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.unassigned = 0
+
+    def unassign(self) -> None:
+        if self.error:
+            raise self.error
+        self.unassigned += 1
+
+
 class FakeEvents:
     """IPython's event manager."""
 
@@ -244,6 +271,8 @@ class FakeLoop:
 
 class FakeShell:
     """An IPython shell inside a kernel."""
+
+    last_execution_succeeded = True
 
     def __init__(self) -> None:
         self.events = FakeEvents()

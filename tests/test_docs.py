@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,6 @@ def _there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_keras_as_it_is_pasted_and_ours(tmp_path: Path) -> None:
-    os.environ["KERAS_BACKEND"] = "torch"
     keras = pytest.importorskip("keras")
     random = np.random.default_rng(0)
     x = random.normal(size=(100, 4)).astype(np.float32)

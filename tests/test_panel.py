@@ -68,7 +68,7 @@ def test_the_gauges_show_ram_disk_and_session(
 ) -> None:
     panel = make_panel(host)
     assert all(title in panel.gauges.value for title in ("RAM", "Disk", "Session"))
-    monkeypatch.setattr("colabpanel.panel.usage", lambda _: Usage(ram=None, disk=None, uptime=4320))
+    monkeypatch.setattr("colabpanel.services.memory.watch.usage", lambda _: Usage(ram=None, disk=None, uptime=4320))
     tick(panel)
     assert panel.gauges.value.count("unknown") == 2
     assert "1 h 12 min" in panel.gauges.value
@@ -86,7 +86,8 @@ def test_gauges_pause_when_nobody_looks(
     panel.gauges.value = "stale"
     tick(panel)
     assert panel.gauges.value == "stale"
-    host.watchers[0][0]()
+    for started, _ in host.watchers:
+        started()
     tick(panel)
     assert panel.gauges.value != "stale"
     assert "RAM" in before

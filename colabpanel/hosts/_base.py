@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
 import tempfile
 import threading
 from collections.abc import Callable
@@ -15,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 import platformdirs
 
 from colabpanel.errors import HostError
+from colabpanel.hosts._interrupt import interrupt_main_thread
+from colabpanel.hosts._limits import KeepAliveWay, TimeLimit
 
 __all__ = ["CellWatcher", "Host", "IPythonHost", "PageCall", "config_dir", "state_dir"]
 
@@ -39,6 +40,9 @@ class Host(Protocol):
         sends_up_to: Bytes of a file that `send_file` hands over well; 0 where there is no helper for it.
         keeps_secrets: Whether it keeps tokens for its users, which `secret` returns.
         shell: The IPython shell of the kernel, or None.
+        keep_alive: How a session is kept alive: by a ``heartbeat`` of the page, by a line in its ``console``, or not.
+        releases_runtime: Whether `release_runtime` gives the machine back.
+        time_limits: When it ends sessions by itself, as far as that is known.
     """
 
     name: str
@@ -49,6 +53,9 @@ class Host(Protocol):
     keeps_secrets: bool
     sends_up_to: int
     shell: Any
+    keep_alive: KeepAliveWay
+    releases_runtime: bool
+    time_limits: tuple[TimeLimit, ...]
 
     @property
     def workspace(self) -> Path: ...
@@ -67,7 +74,19 @@ class Host(Protocol):
         ...
 
     def interrupt_cell(self) -> None:
-        """Interrupt the running cell, as the stop button does."""
+        """Interrupt the running cell, as the stop button does; on any thread."""
+        ...
+
+    def last_cell_failed(self) -> bool:
+        """Whether the cell that ended last raised an error or was interrupted."""
+        ...
+
+    def release_runtime(self) -> None:
+        """Give the machine back, with all that is on it; call on the main thread only.
+
+        Raises:
+            HostError: The host cannot, or did not.
+        """
         ...
 
     def secret(self, name: str) -> str | None:
@@ -149,6 +168,9 @@ class IPythonHost:
     custom_widgets = True
     keeps_secrets = False
     sends_up_to = 0
+    keep_alive: KeepAliveWay = ""
+    releases_runtime = False
+    time_limits: tuple[TimeLimit, ...] = ()
 
     def __init__(self, shell: Any = None) -> None:
         self.shell = shell
@@ -206,8 +228,18 @@ class IPythonHost:
         return stop
 
     def interrupt_cell(self) -> None:
-        """Interrupt the running cell, as the stop button does."""
-        signal.raise_signal(signal.SIGINT)
+        """Interrupt the running cell, as the stop button does; works from any thread."""
+        interrupt_main_thread()
+
+    def last_cell_failed(self) -> bool:
+        """Whether the cell that ended last raised an error or was interrupted."""
+        return not getattr(self.shell, "last_execution_succeeded", True)
+
+    def release_runtime(self) -> None:
+        """Refuse: only Colab gives a runtime back by itself."""
+        raise HostError(
+            f"{self.name} cannot release the machine.", hint="Shut the kernel down: that frees what it holds."
+        )
 
     def secret(self, name: str) -> str | None:
         """Return None: only Colab keeps secrets."""

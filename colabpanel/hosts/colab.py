@@ -9,8 +9,9 @@ from typing import Any, Protocol, cast
 
 from colabpanel.errors import HostError
 from colabpanel.hosts._base import IPythonHost, PageCall
+from colabpanel.hosts._limits import COLAB_ENTERPRISE_LIMITS, COLAB_LIMITS, KeepAliveWay, TimeLimit
 
-__all__ = ["ColabDrive", "ColabFiles", "ColabHost", "ColabOutput", "ColabUserdata"]
+__all__ = ["ColabDrive", "ColabFiles", "ColabHost", "ColabOutput", "ColabRuntime", "ColabUserdata"]
 
 _MOUNT_TIMEOUT_MS = 120_000
 _FLUSH_TIMEOUT_MS = 600_000
@@ -48,6 +49,12 @@ class ColabUserdata(Protocol):
     def get(self, key: str) -> str: ...
 
 
+class ColabRuntime(Protocol):
+    """The part of ``google.colab.runtime`` that is used, as published in April 2026."""
+
+    def unassign(self) -> None: ...
+
+
 def _import_drive() -> ColabDrive:
     from google.colab import drive  # type: ignore[import-not-found]
 
@@ -72,6 +79,12 @@ def _import_userdata() -> ColabUserdata:
     return cast("ColabUserdata", userdata)
 
 
+def _import_runtime() -> ColabRuntime:
+    from google.colab import runtime
+
+    return cast("ColabRuntime", runtime)
+
+
 class ColabHost(IPythonHost):
     """A Colab runtime.
 
@@ -81,6 +94,7 @@ class ColabHost(IPythonHost):
         files: Imports ``google.colab.files``.
         output: Imports ``google.colab.output``.
         userdata: Imports ``google.colab.userdata``.
+        runtime: Imports ``google.colab.runtime``.
     """
 
     name = "Google Colab"
@@ -88,6 +102,9 @@ class ColabHost(IPythonHost):
     custom_widgets = False
     keeps_secrets = True
     sends_up_to = 256 << 20  # the browser holds all of it in memory, and the page with it
+    keep_alive: KeepAliveWay = "console"
+    releases_runtime = True
+    time_limits: tuple[TimeLimit, ...] = COLAB_LIMITS
 
     def __init__(
         self,
@@ -97,11 +114,14 @@ class ColabHost(IPythonHost):
         files: Callable[[], ColabFiles] = _import_files,
         output: Callable[[], ColabOutput] = _import_output,
         userdata: Callable[[], ColabUserdata] = _import_userdata,
+        runtime: Callable[[], ColabRuntime] = _import_runtime,
     ) -> None:
         super().__init__(shell)
-        self._drive, self._files, self._output, self._userdata = drive, files, output, userdata
+        self._drive, self._files, self._output = drive, files, output
+        self._userdata, self._runtime = userdata, runtime
         if os.environ.get("VERTEX_PRODUCT") == "COLAB_ENTERPRISE":
             self.name, self.drive_mountpoint = "Colab Enterprise", None
+            self.releases_runtime, self.time_limits = False, COLAB_ENTERPRISE_LIMITS
 
     @property
     def workspace(self) -> Path:
@@ -141,6 +161,18 @@ class ColabHost(IPythonHost):
             raise HostError(
                 "Drive could not write out everything before unmounting.",
                 hint="Wait a minute and unmount again; do not release the runtime before it succeeds.",
+            ) from error
+
+    def release_runtime(self) -> None:
+        """Give the runtime back, with all that is on its disk."""
+        if not self.releases_runtime:
+            super().release_runtime()
+        try:
+            self._runtime().unassign()
+        except Exception as error:
+            raise HostError(
+                f"Colab did not release the runtime ({type(error).__name__}: {error}).",
+                hint="Choose Disconnect and delete runtime in Colab's own menu Runtime.",
             ) from error
 
     def send_file(self, path: Path) -> None:

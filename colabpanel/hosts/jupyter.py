@@ -13,6 +13,7 @@ import psutil
 
 from colabpanel.errors import HostError
 from colabpanel.hosts._base import IPythonHost
+from colabpanel.hosts._limits import SERVER_LIMITS, KeepAliveWay, TimeLimit
 
 __all__ = ["JupyterHost"]
 
@@ -35,6 +36,9 @@ class _ServerInfo(NamedTuple):
 
 class JupyterHost(IPythonHost):
     """A notebook kernel under a Jupyter server or VS Code."""
+
+    keep_alive: KeepAliveWay = "heartbeat"
+    time_limits: tuple[TimeLimit, ...] = SERVER_LIMITS
 
     def __init__(self, shell: object) -> None:
         super().__init__(shell)

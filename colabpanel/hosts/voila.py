@@ -8,6 +8,7 @@ from typing import Any
 
 from colabpanel.errors import HostError
 from colabpanel.hosts._base import IPythonHost
+from colabpanel.hosts._limits import DASHBOARD_LIMITS, SERVER_LIMITS, KeepAliveWay, TimeLimit
 
 __all__ = ["ROOT_VARIABLE", "VoilaHost"]
 
@@ -19,9 +20,12 @@ class VoilaHost(IPythonHost):
 
     name = "Dashboard"
     is_served = True
+    keep_alive: KeepAliveWay = "heartbeat"
 
     def __init__(self, shell: object) -> None:
         super().__init__(shell)
+        # Our own launcher names the root; how others start Voila cannot be seen from here.
+        self.time_limits: tuple[TimeLimit, ...] = DASHBOARD_LIMITS if ROOT_VARIABLE in os.environ else SERVER_LIMITS
         self.root = Path(os.environ.get(ROOT_VARIABLE) or Path.cwd()).resolve()
 
     @property

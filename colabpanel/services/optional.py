@@ -14,7 +14,13 @@ __all__ = ["CHILD_LIBRARIES", "folders_of", "optional"]
 
 
 _IN_PYTHON = {"backports.zstd": "compression.zstd"}
-_EXTRAS = {"backports.zstd": "archives", "py7zr": "archives", "Cryptodome": "archives", "distributed": "dask"}
+_EXTRAS = {
+    "backports.zstd": "archives",
+    "py7zr": "archives",
+    "Cryptodome": "archives",
+    "distributed": "dask",
+    "PIL": "images",
+}
 _BY_THEMSELVES = ("h5py", "keras", "numpy", "pandas", "pyarrow", "safetensors", "tensorflow", "tensorstore", "torch")
 """Libraries that no extra brings: whoever has data of theirs knows which version to install."""
 

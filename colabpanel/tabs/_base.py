@@ -19,6 +19,8 @@ from colabpanel.jobs import Job, JobRunner
 from colabpanel.progress import Progress
 from colabpanel.services.folders import list_folder
 from colabpanel.services.isolated import ChildFailedError
+from colabpanel.services.memory.watch import KernelWatch
+from colabpanel.services.session.clock import Activity
 from colabpanel.state import PanelState
 from colabpanel.widgets.basics import close_tree, escape, styled
 from colabpanel.widgets.job_view import JobView
@@ -43,16 +45,24 @@ class TabContext:
         state: What tabs tell each other.
         runner: Runs jobs.
         refresher: Updates views; its lock guards them.
+        watch: What is known of the kernel's memory from one panel to the next.
+        activity: Knows when the user last did something.
         clicked: To be called when the user did something.
         present: Whether anybody may be looking; what ticks for nobody keeps an abandoned kernel alive.
+        alert: To be called with what a user who looks elsewhere wants to know at once.
+        ended: To be called with a sentence on what has ended, and the seconds it took.
     """
 
     host: Host
     state: PanelState
     runner: JobRunner
     refresher: Refresher
+    watch: KernelWatch
+    activity: Activity
     clicked: Callable[[], None] = field(default=lambda: None)
     present: Callable[[], bool] = field(default=lambda: True)
+    alert: Callable[[str], None] = field(default=lambda _: None)
+    ended: Callable[[str, float], None] = field(default=lambda _sentence, _seconds: None)
 
 
 class Tab(ABC):
@@ -130,8 +140,14 @@ class Tab(ABC):
         if view.busy:
             raise JobBusyError("This is still running.", hint="Wait until it ends, or cancel it.")
         job = self.context.runner.submit(type(self).__name__, work, *args, **kwargs)
-        view.follow(job, lambda ended: _ending(ended, say))
+        view.follow(job, lambda ended: self._told(ended, say))
         return job
+
+    def _told(self, job: Job[T], say: Callable[[T], Message]) -> Message:
+        message = _ending(job, say)
+        if not job.cancelled():
+            self.context.ended(message.sentence, job.snapshot().elapsed)
+        return message
 
     def in_background(self, name: str, work: Callable[[Progress], T], then: Callable[[T], None]) -> None:
         """Run short work off this thread, then ``then(result)`` under the lock of the views.

@@ -42,6 +42,9 @@ TABS = (
     TabEntry("staging", "Data staging", "colabpanel.tabs.staging:StagingTab"),
     TabEntry("checkpoints", "Checkpoints", "colabpanel.tabs.checkpoints:CheckpointsTab"),
     TabEntry("dump", "Dump/Load", "colabpanel.tabs.dump:DumpTab"),
+    TabEntry("memory", "Memory", "colabpanel.tabs.memory:MemoryTab"),
+    TabEntry("downloads", "Downloads", "colabpanel.tabs.downloads:DownloadsTab"),
+    TabEntry("images", "Image preview", "colabpanel.tabs.images:ImagesTab"),
     TabEntry("session", "Session", "colabpanel.tabs.session:SessionTab"),
 )
 

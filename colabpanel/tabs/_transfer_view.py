@@ -7,6 +7,8 @@ import ipywidgets
 from colabpanel.hosts import Host
 from colabpanel.jobs import JobRunner
 from colabpanel.live import start as start_live
+from colabpanel.services.memory.watch import watch_of
+from colabpanel.services.session.clock import Activity
 from colabpanel.services.transfer.models import Overwrite, Route
 from colabpanel.services.transfer.panel_calls import download_transfer
 from colabpanel.state import PanelState
@@ -44,7 +46,16 @@ class TransferView:
         refresher: Refresher | None = None,
     ) -> None:
         self._host, self._runner, self._refresher = host, runner or JobRunner(), refresher or Refresher()
-        context = TabContext(host, PanelState(workspace=str(host.workspace)), self._runner, self._refresher)
+        self._activity, self._closed = Activity(host), False
+        context = TabContext(
+            host=host,
+            state=PanelState(workspace=str(host.workspace)),
+            runner=self._runner,
+            refresher=self._refresher,
+            watch=watch_of(host),
+            activity=self._activity,
+            clicked=self._activity.clicked,
+        )
         self.tab = _TransferTab(context, directory=directory, overwrite=overwrite)
         self.widget = styled(ipywidgets.VBox([stylesheet(), self.tab.widget]), "colabpanel")
         self._stop_live = start_live(host.shell, self._owns)
@@ -68,9 +79,12 @@ class TransferView:
 
     def close(self) -> None:
         """Cancel what runs, and take the view off the page."""
+        if self._closed:
+            return
+        self._closed = True
         if self._stop_live is not None:
             self._stop_live()
-            self._stop_live = None
+        self._activity.close()
         self._refresher.close()
         self._runner.close()
         with self._refresher.lock:

@@ -1,4 +1,4 @@
-"""The Session tab: what this session runs on, and what is wrong with it."""
+"""The Session tab: how long it lasts, keeping it alive, finishing it, and what it runs on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import ipywidgets
 from colabpanel import words
 from colabpanel.services.session.environment import Environment, Finding, environment
 from colabpanel.tabs._base import Tab, card, error_message
+from colabpanel.tabs._clock_card import ClockCard
+from colabpanel.tabs._finish_card import FinishCard
+from colabpanel.tabs._keep_alive_card import ConsoleCard, KeepAliveCard
 from colabpanel.widgets.basics import button, copy_button, escape, styled
 from colabpanel.widgets.data_table import Cell, Column, DataTable
 
@@ -16,10 +19,25 @@ _STATES = {"ok": Cell("fine", "ok"), "warning": Cell("look at it", "warning"), "
 
 
 class SessionTab(Tab):
-    """Looks at the machine when it is first opened, and again on a click."""
+    """Tells of the session, and looks at the machine when it is first opened, and again on a click."""
 
     def build(self) -> list[ipywidgets.Widget]:
-        """Make the card of the environment."""
+        """Make the cards that make sense on this host."""
+        host = self.context.host
+        self.clock = ClockCard(self)
+        cards = [self.clock.widget]
+        if host.keep_alive == "heartbeat":
+            self.keep_alive = KeepAliveCard(self)
+            cards.append(self.keep_alive.widget)
+        elif host.keep_alive == "console":
+            self.console = ConsoleCard(self)
+            cards.append(self.console.widget)
+        if host.releases_runtime and not host.is_served:
+            self.finish = FinishCard(self)
+            cards.append(self.finish.widget)
+        return [*cards, self._environment_card()]
+
+    def _environment_card(self) -> ipywidgets.VBox:
         self.look_button = button("Look again", tooltip="Look at the machine again", icon="sync", kind="primary")
         self.facts = ipywidgets.HTML('<p class="cp-note" role="status">Looking.</p>')
         self.findings = DataTable(
@@ -30,15 +48,13 @@ class SessionTab(Tab):
         self.report = ipywidgets.HTML()
         self.on_click(self.look_button, self.look)
         self.look()
-        return [
-            card(
-                "Environment",
-                self.facts,
-                self.findings,
-                styled(ipywidgets.HBox([self.look_button, self.report]), "cp-row"),
-                lead="What to put into a report of a problem: no names of users, machines or folders are in it.",
-            )
-        ]
+        return card(
+            "Environment",
+            self.facts,
+            self.findings,
+            styled(ipywidgets.HBox([self.look_button, self.report]), "cp-row"),
+            lead="What to put into a report of a problem: no names of users, machines or folders are in it.",
+        )
 
     def look(self) -> None:
         """Look at the machine in the background: a driver or Drive may be slow to answer."""

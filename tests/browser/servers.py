@@ -87,9 +87,9 @@ def colab_python() -> Path:
     return Path(os.environ.get("COLABPANEL_COLAB_PYTHON", default))
 
 
-def jupyterlab(base: Path) -> AbstractContextManager[Server]:
+def jupyterlab(base: Path, *options: str) -> AbstractContextManager[Server]:
     """Start JupyterLab 4 with its files under `base`."""
-    argv = [str(main_python()), "-m", "jupyterlab", "--expose-app-in-browser"]
+    argv = [str(main_python()), "-m", "jupyterlab", "--expose-app-in-browser", *options]
     return _jupyter(argv, base)
 
 

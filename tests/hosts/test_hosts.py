@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,22 @@ from typing import Any
 import psutil
 import pytest
 
+from colabpanel.app.launcher import serve
 from colabpanel.errors import HostError
 from colabpanel.hosts import _base, _detect, detect, jupyter
 from colabpanel.hosts._base import IPythonHost
-from colabpanel.hosts.colab import ColabDrive, ColabFiles, ColabHost, ColabOutput
+from colabpanel.hosts.colab import ColabDrive, ColabFiles, ColabHost, ColabOutput, ColabRuntime
 from colabpanel.hosts.jupyter import JupyterHost
 from colabpanel.hosts.voila import VoilaHost
-from tests.fakes import FakeColabDrive, FakeColabFiles, FakeColabOutput, FakeColabUserdata, FakeHost, FakeShell
+from tests.fakes import (
+    FakeColabDrive,
+    FakeColabFiles,
+    FakeColabOutput,
+    FakeColabRuntime,
+    FakeColabUserdata,
+    FakeHost,
+    FakeShell,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +137,49 @@ def test_interrupting_is_what_the_stop_button_does() -> None:
     assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 
 
+@pytest.mark.parametrize("wait", [time.sleep, threading.Event().wait])
+def test_an_interrupt_from_another_thread_ends_a_wait_of_the_main_thread(wait: Callable[[float], object]) -> None:
+    begun = threading.Event()
+
+    def interrupt() -> None:
+        begun.wait()
+        IPythonHost().interrupt_cell()
+
+    def work() -> None:
+        begun.set()
+        wait(60)
+
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    interrupting.join()
+    assert time.monotonic() - started < 30  # of the 60 that it would have waited
+
+
+def test_a_thread_that_does_not_come_on_is_sent_the_signal_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(signal, "pthread_kill", lambda *call: sent.append(call))
+
+    def interrupt() -> None:
+        before = len(sent)
+        while len(sent) < before + 2:  # sooner or later the main thread waits for this one
+            before = len(sent)
+            IPythonHost().interrupt_cell()
+
+    _in_thread(interrupt)
+    assert set(sent) == {(threading.main_thread().ident, signal.SIGINT)}
+
+
+def test_where_threads_take_no_signals_the_process_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[int] = []
+    monkeypatch.delattr(signal, "pthread_kill")
+    monkeypatch.setattr(signal, "raise_signal", raised.append)
+    _in_thread(IPythonHost().interrupt_cell)
+    assert raised == [signal.SIGINT]
+
+
 def test_the_dashboard_has_a_root_and_no_namespace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLABPANEL_ROOT", str(tmp_path))
     host = VoilaHost(FakeShell())
@@ -212,8 +265,68 @@ def test_google_colab_is_missing_here() -> None:
         ColabHost(FakeShell()).send_file(Path("x"))
 
 
+def test_colab_releases_its_runtime() -> None:
+    runtime = FakeColabRuntime()
+    host = ColabHost(FakeShell(), runtime=lambda: runtime)
+    assert host.releases_runtime
+    host.release_runtime()
+    assert runtime.unassigned == 1
+
+
+def test_a_runtime_that_is_not_released_is_told() -> None:
+    broken = ColabHost(
+        FakeShell(), runtime=lambda: FakeColabRuntime(RuntimeError("Unable to request VM unassignment."))
+    )
+    with pytest.raises(HostError, match=r"did not release .*Unable to request") as caught:
+        broken.release_runtime()
+    assert "Disconnect and delete runtime" in caught.value.hint
+    with pytest.raises(HostError, match="ModuleNotFoundError"):
+        ColabHost(FakeShell()).release_runtime()
+
+
+def test_elsewhere_nothing_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = FakeColabRuntime()
+    monkeypatch.setenv("VERTEX_PRODUCT", "COLAB_ENTERPRISE")
+    enterprise = ColabHost(FakeShell(), runtime=lambda: runtime)
+    for host in (IPythonHost(), JupyterHost(FakeShell()), VoilaHost(FakeShell()), enterprise):
+        assert not host.releases_runtime
+        with pytest.raises(HostError, match="cannot release the machine"):
+            host.release_runtime()
+    assert runtime.unassigned == 0
+
+
+def test_the_last_cell_failed_or_did_not() -> None:
+    shell = FakeShell()
+    host = IPythonHost(shell)
+    assert not IPythonHost().last_cell_failed()
+    assert not host.last_cell_failed()
+    shell.last_execution_succeeded = False
+    assert host.last_cell_failed()
+
+
+def test_limits_of_time_name_who_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = VoilaHost(FakeShell()).time_limits
+    monkeypatch.setenv("COLABPANEL_ROOT", "/tmp")
+    ours = VoilaHost(FakeShell()).time_limits
+    monkeypatch.setenv("VERTEX_PRODUCT", "COLAB_ENTERPRISE")
+    enterprise = ColabHost(FakeShell()).time_limits
+    assert elsewhere == JupyterHost(FakeShell()).time_limits
+    assert all(limit.idle is limit.longest is None for limit in elsewhere)
+    assert [limit.idle for limit in ours] == [inspect.signature(serve).parameters["cull_after"].default]
+    assert enterprise != ColabHost.time_limits
+    assert [limit.longest for limit in ColabHost.time_limits] == [12 * 3600, None, 24 * 3600]
+    assert all(limit.source for limit in (*elsewhere, *ours, *enterprise, *ColabHost.time_limits))
+    assert IPythonHost().time_limits == ()
+
+
 @pytest.mark.parametrize(
-    ("protocol", "fake"), [(ColabDrive, FakeColabDrive), (ColabFiles, FakeColabFiles), (ColabOutput, FakeColabOutput)]
+    ("protocol", "fake"),
+    [
+        (ColabDrive, FakeColabDrive),
+        (ColabFiles, FakeColabFiles),
+        (ColabOutput, FakeColabOutput),
+        (ColabRuntime, FakeColabRuntime),
+    ],
 )
 def test_the_fakes_have_the_published_signatures(protocol: type[object], fake: type[object]) -> None:
     for name, published in inspect.getmembers(protocol, inspect.isfunction):

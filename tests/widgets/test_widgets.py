@@ -15,9 +15,10 @@ from colabpanel.jobs import Job, JobSnapshot, JobState
 from colabpanel.widgets.attention import Attention
 from colabpanel.widgets.basics import button, close_tree, copy_button, escape, label_only_for_readers
 from colabpanel.widgets.data_table import Cell, Column, DataTable
-from colabpanel.widgets.gauges import Gauge, GaugeStrip
+from colabpanel.widgets.gauges import Gauge, GaugeStrip, Trail
 from colabpanel.widgets.job_view import JobView, describe
 from colabpanel.widgets.messages import CodeView, Message, MessageView
+from colabpanel.widgets.notifier import Notifier, permission_button
 from colabpanel.widgets.path_picker import PathPicker
 from colabpanel.widgets.refresher import Refresher
 from tests.fakes import FakeClock
@@ -78,13 +79,39 @@ def test_an_empty_table_says_how_to_fill_it_and_a_long_one_what_is_left_out() ->
 
 def test_gauges_warn_by_colour_and_draw_the_past() -> None:
     strip = GaugeStrip()
+    trail = Trail([(90, 0.1), (80, 0.2), (20, 0.5), (10, 0.6), (0, 0.95)], gap=20, cells=[(400, 350), (60, 0)])
     for share in (0.5, 0.85, 0.95):
-        strip.show([Gauge("RAM", "x", share, curve=True), Gauge("Session", "8 s")])
+        strip.show([Gauge("RAM", "x", share, note="swap 0", trail=trail), Gauge("Session", "8 s")])
     assert "cp-red" in strip.value
     assert "cp-amber" not in strip.value
-    assert strip.value.count("polyline") == 1
-    assert len(strip.value.split('points="')[1].split('"')[0].split()) == 3
+    lines = [piece.split('"')[0].split() for piece in strip.value.split('points="')[1:]]
+    assert [len(line) for line in lines] == [2, 3]
+    assert lines[1][-1].startswith("120.0,")
+    assert strip.value.count("<rect") == 1
     assert strip.value.count('role="meter"') == 1
+    assert "swap 0" in strip.value
+    assert "cp-old" not in strip.value
+
+
+def test_a_figure_that_is_not_of_now_is_greyed() -> None:
+    strip = GaugeStrip()
+    strip.show([Gauge("GPU 0", "x", 0.5, trail=Trail([(5, 0.5)]), as_of=12.0)])
+    assert "cp-old" in strip.value
+    assert len(strip.value.split('points="')[1].split('"')[0].split()) == 2
+
+
+def test_the_browser_is_told_each_time_anew_and_only_what_is_wished() -> None:
+    notifier = Notifier()
+    assert notifier.value == ""
+    notifier.tell(EVIL, EVIL, sound=True, notification=False)
+    first = notifier.value
+    assert EVIL not in first
+    assert "data-sound" in first
+    assert "data-notify" not in first
+    notifier.tell(EVIL, EVIL, sound=False, notification=True)
+    assert first.split('data-id="')[1].split('"')[0] not in notifier.value
+    assert "data-notify" in notifier.value
+    assert "requestPermission" in permission_button("Allow")
 
 
 def _snapshot(**changes: Any) -> JobSnapshot:

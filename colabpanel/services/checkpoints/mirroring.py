@@ -20,6 +20,7 @@ from colabpanel.services.checkpoints.store import Store
 from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.isolated import ChildFailedError, call_isolated
 from colabpanel.services.mounts import insist_on_mount, remote_mount
+from colabpanel.services.saves import note_save
 
 __all__ = ["Mirroring", "copy_folder"]
 
@@ -133,7 +134,8 @@ class Mirroring:
             copy_folder(self.local.folder / record.name, part, progress=_Until(self._closed.is_set))
             insist_on_mount(part, self._mount)
             now = next((here for here in self.local.records() if here.name == record.name), record)
-            self.mirror.publish(part, now)  # it may have been pinned meanwhile
+            published = self.mirror.publish(part, now)  # it may have been pinned meanwhile
+            note_save(self.mirror.folder / published.name, published.created)
         except ColabPanelError:
             if any(here.name == record.name for here in self.local.records()):
                 raise

@@ -24,6 +24,7 @@ from colabpanel.services.checkpoints.record import Record
 from colabpanel.services.checkpoints.store import Store
 from colabpanel.services.disks import disk_errors_in_words, disk_full
 from colabpanel.services.files import free_bytes
+from colabpanel.services.saves import note_save
 from colabpanel.services.snapshots.service import dump
 
 __all__ = ["EXTRA", "Saver", "Wanted"]
@@ -143,6 +144,7 @@ class Saver:
             with disk_errors_in_words():
                 finish()
                 record = self.store.publish(part, settle(part, record))
+                note_save(self.store.folder / record.name, record.created)
                 self.prune(record.name)
         except BaseException as error:  # noqa: BLE001 - raised at the next save
             told = error if isinstance(error, ColabPanelError) else _unexpected(error, part)

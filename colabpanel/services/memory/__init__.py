@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
-from colabpanel.services.memory.gauges import Amount, Usage, usage
+from colabpanel.services.memory.accelerators import Allocator, Gpu, GpuProcess, Gpus, allocators, gpus
+from colabpanel.services.memory.amounts import Amount
+from colabpanel.services.memory.gauges import Usage, usage
+from colabpanel.services.memory.limits import Limit, applying_limit
+from colabpanel.services.memory.processes import KernelMemory
 
-__all__ = ["Amount", "Usage", "usage"]
+__all__ = [
+    "Allocator",
+    "Amount",
+    "Gpu",
+    "GpuProcess",
+    "Gpus",
+    "KernelMemory",
+    "Limit",
+    "Usage",
+    "allocators",
+    "applying_limit",
+    "gpus",
+    "usage",
+]

@@ -14,12 +14,12 @@ from colabpanel import words
 from colabpanel.errors import ColabPanelError
 from colabpanel.hosts import Host, detect
 from colabpanel.services.drive import find_drive
-from colabpanel.services.memory import Amount, usage
-from colabpanel.services.session.gpus import Gpu, gpus
+from colabpanel.services.memory import Amount, Gpu, usage
 
 __all__ = ["Environment", "Finding", "environment"]
 
 _TIGHT = 0.92
+_PATIENCE = 5.0  # seconds for a disk or a driver
 _PACKAGES = (
     *("colabpanel", "ipywidgets", "ipykernel", "IPython", "anywidget", "traitlets", "voila"),
     *("jupyterlab", "notebook", "jupyterlab_widgets", "widgetsnbextension", "isal", "deflate", "xxhash"),
@@ -80,7 +80,7 @@ class Environment:
             f"- host: {self.host}",
             f"- Python {self.python} on {self.system}, {words.plural(self.processors, 'processor')}",
             f"- memory: {_amount(self.ram)}; disk: {_amount(self.disk)}",
-            *(f"- GPU: {gpu.name}, {_memory_of(gpu)}, driver {gpu.driver}" for gpu in self.gpus),
+            *(f"- GPU: {gpu.name}, {_memory_of(gpu)}, driver {gpu.driver or 'not known'}" for gpu in self.gpus),
             f"- packages: {', '.join(f'{name} {number}' for name, number in self.versions.items())}",
             *(f"- {one.status}: {one.sentence}" for one in self.problems),
         ]
@@ -96,8 +96,7 @@ def environment(*, host: Host | None = None) -> Environment:
         host: The notebook host; None detects it.
     """
     host = host or detect()
-    found = usage(host.workspace)
-    cards, trouble = gpus()
+    found = usage(host.workspace, patience=_PATIENCE)
     versions = {name: number for name in _PACKAGES if (number := _version(name)) is not None}
     findings = [
         _room("memory", found.ram, "Restart the kernel, or release variables."),
@@ -106,8 +105,8 @@ def environment(*, host: Host | None = None) -> Environment:
         _state(host.state_dir),
         _drive(host),
     ]
-    if trouble:
-        findings.append(Finding("error", f"The GPU cannot be told of: {trouble}.", "Restart the runtime."))
+    if found.gpu_trouble:
+        findings.append(Finding("error", found.gpu_trouble, "Restart the runtime."))
     return Environment(
         host=host.name,
         python=platform.python_version(),
@@ -115,7 +114,7 @@ def environment(*, host: Host | None = None) -> Environment:
         processors=_processors(),
         ram=found.ram,
         disk=found.disk,
-        gpus=tuple(cards),
+        gpus=found.gpus or (),
         versions=versions,
         findings=tuple(findings),
     )

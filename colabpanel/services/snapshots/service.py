@@ -16,6 +16,7 @@ from colabpanel.progress import Progress
 from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.mounts import insist_on_drive, is_remote
 from colabpanel.services.paths import resolve_inside
+from colabpanel.services.saves import note_save
 from colabpanel.services.snapshots.base import BaseLeaves, beside
 from colabpanel.services.snapshots.capture import Capture
 from colabpanel.services.snapshots.describe import shape_of, type_of
@@ -151,6 +152,7 @@ def write(
     """Write what `draft` took apart; see `dump`."""
     started = time.monotonic()
     target, size, reused = apart(lambda relay: _write(path, drafted, base, root, relay), progress or Progress())
+    note_save(target)
     outcomes = tuple(drafted.outcomes.values())
     status = "partial" if any(outcome.status == "skipped" for outcome in outcomes) else "ok"
     return Snapshot(target, status, outcomes, size, reused, time.monotonic() - started)  # type: ignore[arg-type]

@@ -17,7 +17,6 @@ from colabpanel.services.checkpoints.service import Checkpoints
 
 torch = pytest.importorskip("torch")
 
-os.environ["KERAS_BACKEND"] = "torch"
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

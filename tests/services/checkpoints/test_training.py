@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from colabpanel.services.checkpoints.frameworks.transformers_folder import Trans
 from colabpanel.services.checkpoints.randomness import random_state, restore_random
 from colabpanel.services.checkpoints.service import Checkpoints
 
-os.environ["KERAS_BACKEND"] = "torch"
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries' own making
 
 

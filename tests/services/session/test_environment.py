@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from colabpanel.cli import main
 from colabpanel.errors import StorageError
-from colabpanel.services.memory import Amount, Usage
+from colabpanel.services.memory import Amount, Gpu, Usage
 from colabpanel.services.session import environment as module
 from colabpanel.services.session.environment import environment
-from colabpanel.services.session.gpus import Gpu, gpus
 from tests.fakes import FakeHost
+from tests.nvml import NvmlStandIn
 
 GB = 1 << 30
-
-
-def _program(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder.mkdir(exist_ok=True)
-    path = folder / "nvidia-smi"
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
 def test_the_versions_are_those_that_are_installed(host: FakeHost) -> None:
@@ -45,45 +40,38 @@ def test_the_report_tells_nothing_of_its_user(host: FakeHost, monkeypatch: pytes
         assert secret not in report
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a shell script")
-def test_gpus_are_told(tmp_path: Path, host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    _program(
-        tmp_path / "bin",
-        "echo 'Tesla T4, 1024, 15360, 535.1'; echo 'X, [N/A], [N/A], 535.1'; echo warning",
-        monkeypatch,
-    )
-    assert gpus() == ([Gpu("Tesla T4", GB, 15 * GB, "535.1"), Gpu("X", None, None, "535.1")], "")
+def test_gpus_are_told(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = (Gpu(0, "Tesla T4", used=GB, total=15 * GB, driver="535.1"), Gpu(1, "X"))
+    monkeypatch.setattr(module, "usage", lambda _, patience: Usage(None, None, 0.0, gpus=cards))
     report = environment(host=host).report()
     assert "GPU: Tesla T4, 1.0 of 15.0 GB, driver 535.1" in report
-    assert "GPU: X, memory not known" in report
+    assert "GPU: X, memory not known, driver not known" in report
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a shell script")
-@pytest.mark.parametrize(
-    ("script", "reason"),
-    [
-        ("echo 'NVIDIA-SMI has failed because it could not communicate'; exit 9", "could not communicate"),
-        ("exit 3", "exit 3"),
-        ("exec sleep 20", "does not answer"),
-    ],
-)
-def test_a_gpu_that_fails_is_no_missing_gpu(
-    tmp_path: Path, host: FakeHost, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
-) -> None:
-    monkeypatch.setattr("colabpanel.services.session.gpus._DEADLINE", 0.5)
-    _program(tmp_path / "bin", script, monkeypatch)
-    (problem,) = [one for one in environment(host=host).problems if "GPU" in one.sentence]
-    assert problem.status == "error"
-    assert reason in problem.sentence
+def test_a_gpu_that_fails_is_no_missing_gpu(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    trouble = "The NVIDIA driver does not answer, for 4 s now."
+    monkeypatch.setattr(module, "usage", lambda _, patience: Usage(None, None, 0.0, gpu_trouble=trouble))
+    (problem,) = [one for one in environment(host=host).problems if "NVIDIA" in one.sentence]
+    assert (problem.status, problem.sentence) == ("error", trouble)
 
 
-def test_a_program_that_cannot_be_run_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("colabpanel.services.session.gpus.shutil.which", lambda _: str(tmp_path / "gone"))
-    assert "cannot be run" in gpus()[1]
+@pytest.mark.skipif(sys.platform != "linux", reason="the stand-in is a library for Linux")
+def test_the_command_tells_what_the_driver_tells(nvml: NvmlStandIn) -> None:
+    def doctor() -> dict[str, Any]:
+        command = [sys.executable, "-m", "colabpanel", "doctor", "--json"]
+        done = subprocess.run(command, env=nvml.environment, capture_output=True, text=True, check=False)
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return answer
+
+    assert "GPU: Tesla T4, 1.0 of 15.0 GB, driver 580.1" in doctor()["report"]
+    nvml.tell("fail nvmlInitWithFlags 18")
+    answer = doctor()
+    assert (answer["status"], answer["gpus"]) == ("partial", [])
+    assert "- error: The GPUs cannot be read: the driver and its library have different versions" in answer["report"]
 
 
 def test_what_is_tight_unknown_or_missing_is_a_warning(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "usage", lambda _: Usage(Amount(95, 100), None, 0.0))
+    monkeypatch.setattr(module, "usage", lambda _, patience: Usage(Amount(95, 100), None, 0.0))
     monkeypatch.setattr(module, "_version", lambda name: None if name == "isal" else "1")
     problems = {one.sentence: one.hint for one in environment(host=host).problems}
     assert problems["95 of 100 bytes of memory are used."].startswith("Restart")

@@ -1,0 +1,1 @@
+"""Seeing memory run out, and acting before it does: forecast, thresholds, interrupt, snapshot."""

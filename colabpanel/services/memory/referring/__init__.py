@@ -1,0 +1,1 @@
+"""How what refers to an object is found, and said."""

@@ -1,0 +1,47 @@
+"""Memory of a real kernel, released from a cell and by the panel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.kernel.conftest import Run
+
+PANEL = """
+import threading
+from colabpanel.hosts import detect
+from colabpanel.progress import Progress
+from colabpanel.services.memory.panel_calls import release_from_panel
+done = []
+thread = threading.Thread(target=lambda: done.append(release_from_panel(Progress(), detect(), ["array"])))
+thread.start()
+"""
+
+
+def test_a_cell_releases_what_it_showed_before(run: Run) -> None:
+    run("import numpy as np, weakref\nfrom colabpanel.services.memory.releasing import release")
+    run("array = np.ones(1 << 23)\ngone = weakref.ref(array)")
+    run("array")
+    run("released = release(['array'])")
+    assert run("print(released.removed, released.still_held, gone(), released.freed >> 20 > 50)") == (
+        "('array',) () None True\n"
+    )
+    assert run("print(released.steps[-2].sentence, len(Out))") == (
+        "Removed array, and the same objects as _, Out[3]. 0\n"
+    )
+
+
+def test_an_error_of_a_cell_is_forgotten(kernel: Any, run: Run) -> None:
+    run("import numpy as np, weakref\nfrom colabpanel.services.memory.releasing import release\nkept = []")
+    run("def fail():\n    array = np.ones(1 << 20)\n    kept.append(weakref.ref(array))\n    return 1 / 0")
+    kernel.execute_interactive("fail()", output_hook=lambda _message: None, timeout=120)
+    assert run("print(kept[0]() is not None)") == "True\n"
+    assert run("print(release(tracebacks=True).steps[0].sentence, kept[0]())") == (
+        "Forgot the last error (ZeroDivisionError) and the variables of 1 call. None\n"
+    )
+
+
+def test_the_panel_releases_once_the_cell_has_ended(run: Run) -> None:
+    run("import numpy as np\narray = np.ones(1 << 20)")
+    run(PANEL + "assert not done and 'array' in globals()")
+    run("import asyncio\nwhile not done:\n    await asyncio.sleep(0.01)")
+    assert run("print(done[0].removed, done[0].still_held, 'array' in globals())") == "('array',) () False\n"
