@@ -59,10 +59,10 @@ def _error_of(kernel: Any, code: str) -> str:
     return str(reply["content"].get("ename", ""))
 
 
-def _wait_for(happened: Callable[[], object]) -> None:
+def _wait_for(happened: Callable[[], object], why_not: Callable[[], str] = str) -> None:
     deadline = time.monotonic() + 60
     while not happened():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, why_not()
         time.sleep(0.05)
 
 
@@ -75,7 +75,8 @@ def _is_gone(process: int) -> bool:
 
 def _look_at_what_is_left(run: Run, folder: Path) -> str:
     """Wait for the snapshot, load it, and return what the guard has told."""
-    _wait_for(lambda: list(folder.glob("saved/guard-*.snapshot.zip")))
+    told = "import time; time.sleep(0.05); print([event.sentence for event in guard.status().events])"
+    _wait_for(lambda: list(folder.glob("saved/guard-*.snapshot.zip")), lambda: run(told))
     (path,) = folder.glob("saved/*")
     run(
         f"""
