@@ -37,6 +37,7 @@ while True:
     kept.append(np.ones(1_000_000))
     time.sleep(0.005)
 """
+_CELLS = [pytest.param(_LISTS, id="lists", marks=pytest.mark.slow), pytest.param(_ARRAYS, id="arrays")]
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ assert np.array_equal(colabpanel.load({str(path)!r})["precious"], np.arange(100_
     return run("print([(event.kind, round(event.used / event.total, 2)) for event in guard.status().events])")
 
 
-@pytest.mark.parametrize("cell", [_LISTS, _ARRAYS], ids=["lists", "arrays"])
+@pytest.mark.parametrize("cell", _CELLS)
 def test_a_cell_in_a_container_is_interrupted_before_the_killer_comes(
     limited: int, run: Run, kernel: Any, tmp_path: Path, cell: str
 ) -> None:
@@ -102,7 +103,7 @@ def test_a_cell_in_a_container_is_interrupted_before_the_killer_comes(
     assert not _is_gone(limited)
 
 
-@pytest.mark.parametrize("cell", [_LISTS, _ARRAYS], ids=["lists", "arrays"])
+@pytest.mark.parametrize("cell", _CELLS)
 def test_without_the_guard_the_same_cell_kills_the_kernel(limited: int, run: Run, kernel: Any, cell: str) -> None:
     run(_GUARD + "guard.stop()")
     kernel.execute(cell)
@@ -115,7 +116,7 @@ resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + (1 
 """
 
 
-@pytest.mark.parametrize("cell", [_LISTS, _ARRAYS], ids=["lists", "arrays"])
+@pytest.mark.parametrize("cell", _CELLS)
 def test_a_cell_under_an_address_space_limit_is_interrupted_before_it_is_reached(
     run: Run, kernel: Any, tmp_path: Path, cell: str
 ) -> None:
@@ -125,7 +126,7 @@ def test_a_cell_under_an_address_space_limit_is_interrupted_before_it_is_reached
     assert [kind for kind, _ in eval(told)] == ["warning", "interrupted", "snapshot"]
 
 
-@pytest.mark.parametrize("cell", [_LISTS, _ARRAYS], ids=["lists", "arrays"])
+@pytest.mark.parametrize("cell", _CELLS)
 def test_without_the_guard_the_same_cell_reaches_the_address_space_limit(run: Run, kernel: Any, cell: str) -> None:
     run(_FEW_ADDRESSES + _GUARD + "guard.stop()")
     ended = "except MemoryError:\n    kept.clear()  # so that the kernel can answer\n    raise"
