@@ -42,14 +42,14 @@ unit: .venv/ready
 	rm -rf build/coverage && mkdir -p build/coverage
 	$(NEWEST)/coverage run $(PYTEST) $(UNIT) $(addprefix --ignore ,$(ODD))
 	$(NEWEST)/python $(PYTEST) $(ODD) -m "not slow"
-	$(NEWEST)/python $(PYTEST) $(KERNEL)
+	$(NEWEST)/python $(PYTEST) $(KERNEL) -m "not slow"
 	$(NEWEST)/coverage combine -q
 	$(NEWEST)/coverage report --skip-covered --include "colabpanel/services/*,colabpanel/jobs.py,colabpanel/progress.py,colabpanel/errors.py" --fail-under 95
 	$(NEWEST)/coverage report --format total --fail-under 90
 
 unit-colab: .venv-colab/ready
 	$(COLAB)/python $(PYTEST) $(UNIT)
-	$(COLAB)/python $(PYTEST) $(KERNEL)
+	$(COLAB)/python $(PYTEST) $(KERNEL) -m "not slow"
 
 browser: .venv/ready .venv-colab/ready chromium
 	$(NEWEST)/python $(PYTEST) tests/browser -m "not slow"

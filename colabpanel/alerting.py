@@ -60,22 +60,20 @@ class Alerting:
         if seconds >= self._state.alert_after:
             self.alert(sentence)
 
-    def alert(self, text: str) -> None:
-        """Alert at once, by the means that are switched on; on any thread."""
+    def alert(self, text: str, *, urgent: bool = False) -> None:
+        """Alert at once, by the means that are switched on; what is urgent is heard in any case. On any thread."""
         state = self._state
-        if not (state.alert_sound or state.alert_notification or state.alert_webhook):
+        if not (urgent or state.alert_sound or state.alert_notification or state.alert_webhook):
             return
-        self._tell(lambda: self._show(text))
+        self._tell(lambda: self._show(text, sound=urgent or state.alert_sound))
         if state.alert_webhook:
             try:
                 self._runner.submit("webhook", lambda _: self._send(state.alert_webhook, text))
             except JobBusyError:  # the panel was closed meanwhile
                 _LOG.warning("An alert could not be sent: the panel is closed")
 
-    def _show(self, text: str) -> None:
-        self.notifier.tell(
-            "colabpanel", text, sound=self._state.alert_sound, notification=self._state.alert_notification
-        )
+    def _show(self, text: str, *, sound: bool) -> None:
+        self.notifier.tell("colabpanel", text, sound=sound, notification=self._state.alert_notification)
 
     def _send(self, url: str, text: str) -> None:
         problem = ""

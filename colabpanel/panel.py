@@ -157,7 +157,7 @@ class Panel:
         kind = _GUARD_KINDS[event.kind]
         self._under_lock(lambda: self.banner.show(Message(kind, event.sentence, event.hint)))
         if kind != "ok":
-            self.alerting.alert(event.sentence)
+            self.alerting.alert(event.sentence, urgent=True)
 
     def _tab_selected(self, change: dict[str, int | None]) -> None:
         self._clicked()

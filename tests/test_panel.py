@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import colabpanel
 from colabpanel import api
 from colabpanel.panel import Panel
 from colabpanel.services.memory import Usage
+from colabpanel.services.memory.black_box import BlackBox, Crash
 from colabpanel.tabs import TABS, TabEntry
 from tests.fakes import FakeClock, FakeHost
 from tests.widgets.test_widgets import _registry
@@ -73,6 +75,18 @@ def test_the_gauges_show_ram_disk_and_session(
     assert panel.gauges.value.count("unknown") == 2
     assert "1 h 12 min" in panel.gauges.value
     assert "0%" not in panel.gauges.value
+
+
+def test_the_end_of_the_last_kernel_is_told_once(
+    make_panel: Callable[..., Panel], host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashes = [Crash(time.time() - 300, 11 << 30, 12 << 30, busy=True, machine_restarted=False)]
+    monkeypatch.setattr(BlackBox, "last_crash", lambda _: crashes[0] if crashes else None)
+    monkeypatch.setattr(BlackBox, "acknowledge", lambda _: crashes.clear())
+    banner = make_panel(host).banner.value
+    assert "ended unexpectedly 5 min ago, while a cell ran; memory was at 92%" in banner
+    assert "The guard in the Memory tab" in banner
+    assert make_panel(host).banner.value == ""
 
 
 def test_gauges_pause_when_nobody_looks(

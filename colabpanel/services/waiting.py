@@ -53,7 +53,10 @@ def apart(work: Callable[[Progress], T], progress: Progress) -> T:
     """
     future: Future[T] = Future()
     relay = _Relay(progress)
-    threading.Thread(target=_fulfil, args=(future, work, relay), name="colabpanel-apart", daemon=True).start()
+    try:
+        threading.Thread(target=_fulfil, args=(future, work, relay), name="colabpanel-apart", daemon=True).start()
+    except RuntimeError:  # there is no memory for another thread; better held up by Drive than not done
+        return work(progress)
     try:
         return result_of(future, progress)
     except BaseException:

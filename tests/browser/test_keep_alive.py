@@ -46,6 +46,7 @@ def _kernels(server: Server) -> set[str]:
     return {kernel["id"] for kernel in server.request("api/kernels")}
 
 
+@pytest.mark.slow
 def test_a_kernel_lives_until_the_deadline_and_one_without_a_heartbeat_does_not(
     tmp_path: Path, page: Page, browser: Browser
 ) -> None:
@@ -78,6 +79,7 @@ def _wait_for_end(server: Server, kernel: str) -> None:
     server.process.wait_until(lambda: True if kernel not in _kernels(server) else None, ENDS_SECONDS)
 
 
+@pytest.mark.slow
 def test_a_kernel_of_voila_lives_until_the_deadline(tmp_path: Path, page: Page, browser: Browser) -> None:
     """As above, for pages without gauges."""
     seconds = 3 * IDLE

@@ -70,6 +70,7 @@ def test_memory_is_seen_and_released(host: HostPage, shots: Shots) -> None:
     assert not host.page.evaluate(HACKED)
 
 
+@pytest.mark.parametrize("host", ["jupyterlab", "classic"], indirect=True)
 def test_the_guard_warns_and_interrupts_the_running_cell(host: HostPage, shots: Shots) -> None:
     panel = _panel(host)
     panel.root.get_by_label("at percent").nth(0).fill("0.2")

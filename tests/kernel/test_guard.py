@@ -37,6 +37,7 @@ while True:
     kept.append(np.ones(1_000_000))
     time.sleep(0.005)
 """
+_CELLS = [pytest.param(_LISTS, id="lists", marks=pytest.mark.slow), pytest.param(_ARRAYS, id="arrays")]
 
 
 @pytest.fixture
@@ -59,10 +60,10 @@ def _error_of(kernel: Any, code: str) -> str:
     return str(reply["content"].get("ename", ""))
 
 
-def _wait_for(happened: Callable[[], object]) -> None:
+def _wait_for(happened: Callable[[], object], why_not: Callable[[], str] = str) -> None:
     deadline = time.monotonic() + 60
     while not happened():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, why_not()
         time.sleep(0.05)
 
 
@@ -75,7 +76,8 @@ def _is_gone(process: int) -> bool:
 
 def _look_at_what_is_left(run: Run, folder: Path) -> str:
     """Wait for the snapshot, load it, and return what the guard has told."""
-    _wait_for(lambda: list(folder.glob("saved/guard-*.snapshot.zip")))
+    told = "import time; time.sleep(0.05); print([event.sentence for event in guard.status().events])"
+    _wait_for(lambda: list(folder.glob("saved/guard-*.snapshot.zip")), lambda: run(told))
     (path,) = folder.glob("saved/*")
     run(
         f"""
@@ -90,7 +92,7 @@ assert np.array_equal(colabpanel.load({str(path)!r})["precious"], np.arange(100_
     return run("print([(event.kind, round(event.used / event.total, 2)) for event in guard.status().events])")
 
 
-@pytest.mark.parametrize("cell", [_LISTS, _ARRAYS], ids=["lists", "arrays"])
+@pytest.mark.parametrize("cell", _CELLS)
 def test_a_cell_in_a_container_is_interrupted_before_the_killer_comes(
     limited: int, run: Run, kernel: Any, tmp_path: Path, cell: str
 ) -> None:
@@ -101,7 +103,7 @@ def test_a_cell_in_a_container_is_interrupted_before_the_killer_comes(
     assert not _is_gone(limited)
 
 
-@pytest.mark.parametrize("cell", [_LISTS, _ARRAYS], ids=["lists", "arrays"])
+@pytest.mark.parametrize("cell", _CELLS)
 def test_without_the_guard_the_same_cell_kills_the_kernel(limited: int, run: Run, kernel: Any, cell: str) -> None:
     run(_GUARD + "guard.stop()")
     kernel.execute(cell)
@@ -114,7 +116,7 @@ resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + (1 
 """
 
 
-@pytest.mark.parametrize("cell", [_LISTS, _ARRAYS], ids=["lists", "arrays"])
+@pytest.mark.parametrize("cell", _CELLS)
 def test_a_cell_under_an_address_space_limit_is_interrupted_before_it_is_reached(
     run: Run, kernel: Any, tmp_path: Path, cell: str
 ) -> None:
@@ -124,7 +126,7 @@ def test_a_cell_under_an_address_space_limit_is_interrupted_before_it_is_reached
     assert [kind for kind, _ in eval(told)] == ["warning", "interrupted", "snapshot"]
 
 
-@pytest.mark.parametrize("cell", [_LISTS, _ARRAYS], ids=["lists", "arrays"])
+@pytest.mark.parametrize("cell", _CELLS)
 def test_without_the_guard_the_same_cell_reaches_the_address_space_limit(run: Run, kernel: Any, cell: str) -> None:
     run(_FEW_ADDRESSES + _GUARD + "guard.stop()")
     ended = "except MemoryError:\n    kept.clear()  # so that the kernel can answer\n    raise"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from colabpanel.progress import Progress
+from colabpanel.services.snapshots.lanes import Lanes
+from colabpanel.services.snapshots.service import dump, load
 from colabpanel.services.waiting import apart, result_of
 
 
@@ -36,3 +41,25 @@ def test_a_timeout_of_the_work_itself_is_raised() -> None:
 
     with pytest.raises(TimeoutError, match="Connection timed out"):
         apart(work, Progress())
+
+
+@pytest.fixture
+def _no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is so short that no thread can be started."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+@pytest.mark.usefixtures("_no_threads")
+def test_without_another_thread_the_work_is_done_here(tmp_path: Path) -> None:
+    assert apart(lambda _: threading.current_thread(), Progress()) is threading.current_thread()
+    with Lanes(2) as lanes:
+        assert lanes.submit(lambda: 5).result(0) == 5
+        assert isinstance(lanes.submit(lambda: 1 // 0).exception(0), ZeroDivisionError)
+    dump(tmp_path / "a.snapshot.zip", {"x": np.arange(1000), "y": [1]})
+    found = load(tmp_path / "a.snapshot.zip")
+    assert (found["x"] == np.arange(1000)).all()
+    assert found["y"] == [1]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from colabpanel.hosts.colab import ColabHost
 from colabpanel.jobs import JobRunner
 from colabpanel.panel import Panel
 from colabpanel.services.memory import watch as watch_module
@@ -16,8 +17,9 @@ from colabpanel.services.memory.amounts import Amount
 from colabpanel.services.memory.gauges import Usage
 from colabpanel.services.memory.guarding.models import GuardEvent
 from colabpanel.services.memory.processes import KernelMemory
+from colabpanel.services.snapshots.service import dump
 from colabpanel.tabs.memory import MemoryTab
-from tests.fakes import FakeClock, FakeHost
+from tests.fakes import FakeClock, FakeHost, FakeShell
 
 EVIL = "<img src=x onerror=alert(1)>"
 GB = 1 << 30
@@ -142,7 +144,6 @@ def test_the_guard_is_set_turned_on_and_off(panel: Panel, tab: MemoryTab, tmp_pa
 
 
 def test_what_the_guard_tells_stands_above_the_tabs(panel: Panel, tab: MemoryTab) -> None:
-    panel.state.alert_sound = True
     panel.watch._tell(GuardEvent("warning", EVIL, "Free something.", 0.0, 1, 2))
     assert "Free something." in panel.banner.value
     assert EVIL not in panel.banner.value + panel.alerting.notifier.value
@@ -207,6 +208,26 @@ def test_what_would_take_less_is_found_and_shrunk(tab: MemoryTab, host: FakeHost
     host.variables.clear()
     card.look_button.click()
     assert "Nothing was found" in card.jobs.message.value
+
+
+def test_on_colab_the_routine_is_there_as_what_it_is(
+    make_panel: Callable[..., Panel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ColabHost, "workspace", tmp_path)
+    host = ColabHost(FakeShell())
+    card = _tab(make_panel(host)).more
+    assert "Change runtime type" in card.facts.value
+    card.fill.restart_button.click()
+    tab = card.fill._tab
+    tab.update()
+    assert "no snapshot was given" in card.fill.restart_jobs.message.value
+    dump(tmp_path / "before.snapshot.zip", {"x": 1})
+    card.fill.snapshot.path = str(tmp_path / "before.snapshot.zip")
+    card.fill.confirm.value = "yes"
+    card.fill.restart_button.click()
+    tab.update()
+    assert "was not confirmed" in card.fill.restart_jobs.message.value
+    assert "Since 2020" in card.fill.restart_jobs.message.value
 
 
 def test_memory_is_filled_as_the_form_says(tab: MemoryTab, monkeypatch: pytest.MonkeyPatch) -> None:

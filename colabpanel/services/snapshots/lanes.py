@@ -36,9 +36,13 @@ class Lanes:
 
     def __init__(self, count: int | None = None) -> None:
         self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
-        self._count = count or min(os.cpu_count() or 1, _MOST)
-        for number in range(self._count):
-            threading.Thread(target=self._run, name=f"colabpanel-lane-{number}", daemon=True).start()
+        self._count = 0
+        for number in range(count or min(os.cpu_count() or 1, _MOST)):
+            try:
+                threading.Thread(target=self._run, name=f"colabpanel-lane-{number}", daemon=True).start()
+            except RuntimeError:  # there is no memory for another thread
+                break
+            self._count += 1
 
     def __enter__(self) -> Self:
         return self
@@ -52,16 +56,22 @@ class Lanes:
             self._work.put(None)
 
     def submit(self, work: Callable[[], R]) -> Future[R]:
-        """Do the work, after what was given before."""
+        """Do the work, after what was given before; at once and here, where no thread could be had."""
         future: Future[R] = Future()
-        self._work.put((future, work))
+        if self._count:
+            self._work.put((future, work))
+        else:
+            _fulfil(future, work)
         return future
 
     def _run(self) -> None:
         while (order := self._work.get()) is not None:
-            future, work = order
-            try:
-                future.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - raised where the result is taken
-                future.set_exception(error)
-            del order, future, work  # a thread that waits holds nothing of the user's
+            _fulfil(*order)
+            del order  # a thread that waits holds nothing of the user's
+
+
+def _fulfil(future: Future[Any], work: Callable[[], Any]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - raised where the result is taken
+        future.set_exception(error)

@@ -234,16 +234,17 @@ def test_what_nobody_expected_is_told_too(tmp_path: Path) -> None:
     assert watched.events[1].sentence == "The guard's snapshot failed: ZeroDivisionError."
 
 
-def test_no_thread_for_the_snapshot_is_told(tmp_path: Path) -> None:
+def test_without_another_thread_the_guard_saves_by_itself(tmp_path: Path) -> None:
     watched = Watched(tmp_path, snapshot=tmp_path / "saved")
+    watched.host.variables = {"a": [1, 2]}
 
     def full(_work: Callable[[], None], _name: str) -> None:
         raise RuntimeError("can't start new thread")
 
     watched.guard._spawn = full
-    assert watched.at(0.95) == ["warning", "failed"]
-    watched.at(0.5)
-    assert watched.at(0.95) == ["warning", "failed"]
+    assert watched.at(0.95) == ["warning", "snapshot"]
+    (file,) = (tmp_path / "saved").iterdir()
+    assert load(file) == {"a": [1, 2]}
 
 
 def test_one_snapshot_at_a_time_and_none_for_a_guard_that_was_stopped(tmp_path: Path) -> None:

@@ -214,9 +214,8 @@ class MemoryGuard:
 
         try:
             self._spawn(work, "colabpanel-guard-snapshot")
-        except RuntimeError:  # no thread to be had
-            self._saving.release()
-            self._tell("failed", "The guard's snapshot could not be begun.", "Save what matters yourself.")
+        except RuntimeError:  # there is no memory for another thread
+            work()
 
     def _save_now(self, folder: str | Path, free: int) -> None:
         try:
