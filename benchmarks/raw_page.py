@@ -51,9 +51,8 @@ class RawPage:
     def open_tab(self, title: str) -> None:
         found = _with_text("[role=tab]", title)
         self.wait(f"!!{found}")
-        x, y = self.js(
-            f"(() => {{ const r = {found}.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
-        )
+        place = f"const r = {found}.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]"
+        x, y = self.js(f"(() => {{ {place}; }})()")
         for kind in ("mousePressed", "mouseReleased"):
             self._page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
@@ -127,4 +126,5 @@ def raw_page() -> Iterator[RawPage]:
 
 
 def _with_text(selector: str, words: str) -> str:
-    return f"[...document.querySelectorAll({json.dumps(selector)})].find(e => e.textContent.trim() === {json.dumps(words)})"
+    found = f"[...document.querySelectorAll({json.dumps(selector)})]"
+    return f"{found}.find(e => e.textContent.trim() === {json.dumps(words)})"

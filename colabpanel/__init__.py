@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from colabpanel.api import Preview, keep_alive, preview, show
+    from colabpanel.api import Preview, TransferView, download, keep_alive, preview, show, upload
     from colabpanel.errors import ColabPanelError
     from colabpanel.panel import Panel
     from colabpanel.progress import Progress
@@ -39,7 +39,10 @@ if TYPE_CHECKING:
     from colabpanel.services.drive import mount_drive, unmount_drive, use_drive_folder
     from colabpanel.services.fetching.models import Fetched
     from colabpanel.services.fetching.service import fetch
-    from colabpanel.services.images.models import Picture
+    from colabpanel.services.images.choices import load_choices, save_choices
+    from colabpanel.services.images.listing import list_images
+    from colabpanel.services.images.models import CheckedImages, ImageFolder, Picture
+    from colabpanel.services.images.service import check_images
     from colabpanel.services.memory import Usage, usage
     from colabpanel.services.memory.filling.service import Filled, fill_memory
     from colabpanel.services.memory.guarding.guard import MemoryGuard
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CellLedger",
     "CellRow",
+    "CheckedImages",
     "Checkpoint",
     "CheckpointContents",
     "Checkpoints",
@@ -90,6 +94,7 @@ __all__ = [
     "Finished",
     "GuardEvent",
     "GuardStatus",
+    "ImageFolder",
     "KeepAlive",
     "Limits",
     "MemoryGuard",
@@ -111,11 +116,13 @@ __all__ = [
     "SnapshotFile",
     "StagedData",
     "TensorInfo",
+    "TransferView",
     "Usage",
     "Variable",
     "VerifiedCheckpoint",
     "__version__",
     "cells",
+    "check_images",
     "checkpoint_contents",
     "checkpoints",
     "compare_checkpoints",
@@ -123,6 +130,7 @@ __all__ = [
     "copy",
     "delete_checkpoints",
     "delete_snapshot",
+    "download",
     "dump",
     "environment",
     "export_checkpoint",
@@ -133,7 +141,9 @@ __all__ = [
     "finish",
     "guard_memory",
     "keep_alive",
+    "list_images",
     "load",
+    "load_choices",
     "mirror",
     "mount_drive",
     "pack",
@@ -146,6 +156,7 @@ __all__ = [
     "release",
     "request_checkpoint",
     "restore_checkpoint",
+    "save_choices",
     "savings",
     "session_clock",
     "show",
@@ -153,6 +164,7 @@ __all__ = [
     "snapshots",
     "stage",
     "unmount_drive",
+    "upload",
     "usage",
     "use_drive_folder",
     "variables",
@@ -164,6 +176,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "CellLedger": "services.memory.ledger",
     "CellRow": "services.memory.ledger",
+    "CheckedImages": "services.images.models",
     "Checkpoint": "services.checkpoints.models",
     "CheckpointContents": "services.checkpoints.comparing",
     "Checkpoints": "services.checkpoints.service",
@@ -180,6 +193,7 @@ _HOMES = {
     "Finished": "services.session.finishing",
     "GuardEvent": "services.memory.guarding.models",
     "GuardStatus": "services.memory.guarding.models",
+    "ImageFolder": "services.images.models",
     "KeepAlive": "services.session.keeping_alive",
     "Limits": "services.staging.request",
     "MemoryGuard": "services.memory.guarding.guard",
@@ -201,10 +215,12 @@ _HOMES = {
     "SnapshotFile": "services.snapshots.catalog",
     "StagedData": "services.staging.models",
     "TensorInfo": "services.checkpoints.models",
+    "TransferView": "api",
     "Usage": "services.memory",
     "Variable": "services.memory.variables",
     "VerifiedCheckpoint": "services.checkpoints.models",
     "cells": "services.memory.watch",
+    "check_images": "services.images.service",
     "checkpoint_contents": "services.checkpoints.comparing",
     "checkpoints": "services.checkpoints.catalog",
     "compare_checkpoints": "services.checkpoints.comparing",
@@ -212,6 +228,7 @@ _HOMES = {
     "copy": "services.copying.service",
     "delete_checkpoints": "services.checkpoints.catalog",
     "delete_snapshot": "services.snapshots.catalog",
+    "download": "api",
     "dump": "services.snapshots.service",
     "environment": "services.session.environment",
     "export_checkpoint": "services.checkpoints.exporting",
@@ -222,7 +239,9 @@ _HOMES = {
     "finish": "services.session.finishing",
     "guard_memory": "services.memory.watch",
     "keep_alive": "api",
+    "list_images": "services.images.listing",
     "load": "services.snapshots.service",
+    "load_choices": "services.images.choices",
     "mirror": "services.copying.service",
     "mount_drive": "services.drive",
     "pack": "services.staging.packing.service",
@@ -235,6 +254,7 @@ _HOMES = {
     "release": "services.memory.releasing.service",
     "request_checkpoint": "services.checkpoints.catalog",
     "restore_checkpoint": "services.checkpoints.filling",
+    "save_choices": "services.images.choices",
     "savings": "services.memory.shrinking",
     "session_clock": "services.session.clock",
     "show": "api",
@@ -242,6 +262,7 @@ _HOMES = {
     "snapshots": "services.snapshots.catalog",
     "stage": "services.staging.service",
     "unmount_drive": "services.drive",
+    "upload": "api",
     "usage": "services.memory",
     "use_drive_folder": "services.drive",
     "variables": "services.memory.variables",

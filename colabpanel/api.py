@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import ipywidgets
 
-from colabpanel.errors import HostError
+from colabpanel.errors import HostError, InputError
 from colabpanel.hosts import detect
 from colabpanel.panel import Panel
 from colabpanel.progress import Progress
@@ -17,14 +17,19 @@ from colabpanel.services.images.anything import picture_of
 from colabpanel.services.images.models import Picture
 from colabpanel.services.paths import resolve_inside
 from colabpanel.services.session.keeping_alive import KeepAlive, checked_interval, checked_minutes
+from colabpanel.services.transfer.models import Overwrite, Route
 from colabpanel.tabs._image_words import shown
 from colabpanel.tabs._keep_alive_card import connected_view, console_help
+from colabpanel.tabs._transfer_view import TransferView
 from colabpanel.widgets.basics import sendable, styled, stylesheet
 from colabpanel.widgets.image_view import viewer_html
 
-__all__ = ["Preview", "keep_alive", "preview", "show"]
+__all__ = ["Preview", "TransferView", "download", "keep_alive", "preview", "show", "upload"]
+
+_MOST_VIEWS = 8
 
 _shown: list[Panel] = []
+_transfers: list[TransferView] = []
 
 
 def show(tabs: Sequence[str] | None = None, *, root: str | Path | None = None, live: bool | None = None) -> Panel:
@@ -59,6 +64,79 @@ def show(tabs: Sequence[str] | None = None, *, root: str | Path | None = None, l
     display(panel.widget)
     _shown.append(panel)
     return panel
+
+
+def download(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    only: str = "",
+    route: Route | None = None,
+    root: str | Path | None = None,
+) -> TransferView:
+    """Hand files of the runtime to the browser, which saves them.
+
+    One file goes as it is; a folder, and several files, go as one zip archive that is made while it is sent. The cell
+    does not wait for it: how far it is, and what went wrong, stands below the cell.
+
+    Args:
+        paths: A file, a folder, or several of them.
+        only: A pattern such as ``*.png``, for the names of files in folders; empty takes all.
+        route: ``files`` (the notebook server's own link), ``comm`` (through the notebook, compared by SHA-256),
+            ``colab`` (Colab's helper) or ``drive`` (a copy on Google Drive, and a link); None chooses by host and size.
+        root: Refuse paths outside of this folder.
+
+    Returns:
+        What is shown; ``close()`` cancels what runs and takes it away.
+
+    Raises:
+        InputError: There is no path.
+        HostError: There is no notebook.
+    """
+    names = [str(paths)] if isinstance(paths, str | Path) else [str(path) for path in paths]
+    if not names:
+        raise InputError("There is nothing to download.", hint="Give a file, a folder, or a list of them.")
+    view = _transfer_view(root)
+    view.download(names, only=only, route=route)
+    return view
+
+
+def upload(
+    directory: str | Path = ".", *, overwrite: Overwrite = "ask", root: str | Path | None = None
+) -> TransferView:
+    """Show what takes files and folders from the browser into a folder of the runtime.
+
+    Args:
+        directory: The folder; it is made where there is none.
+        overwrite: What becomes of a file that is there already: ``ask`` refuses the upload and says so, ``rename``
+            keeps both, ``replace`` replaces it.
+        root: Refuse a folder outside of this one.
+
+    Returns:
+        What is shown; ``close()`` cancels what runs and takes it away.
+
+    Raises:
+        InputError: There is no such rule.
+        HostError: There is no notebook.
+    """
+    rules = get_args(Overwrite)
+    if overwrite not in rules:
+        raise InputError(f"There is no rule called {overwrite!r}.", hint=f"The rules are: {', '.join(rules)}.")
+    return _transfer_view(root, directory=str(directory), overwrite=overwrite)
+
+
+def _transfer_view(root: str | Path | None, **options: Any) -> TransferView:
+    """Show the transfers of one call, and close the oldest views whose transfers have ended."""
+    display, host = _display(), detect()
+    if root is not None:
+        host.root = resolve_inside(host.root, root)
+    view = TransferView(host, **options)
+    display(view.widget)
+    _transfers.append(view)
+    quiet = [shown for shown in _transfers[:-_MOST_VIEWS] if not shown.busy]
+    for old in quiet:
+        old.close()
+        _transfers.remove(old)
+    return view
 
 
 def keep_alive(minutes: float, *, interval: float = 60.0) -> KeepAlive | None:

@@ -1,4 +1,4 @@
-"""The command line: ``colabpanel stage``, ``plan``, ``pack``, ``copy``, ``fetch``, ``snapshot`` and ``serve``.
+"""The command line: one command for each main call, such as ``colabpanel stage``, and ``colabpanel serve``.
 
 Each command ends with one line: a sentence, or with ``--json`` one JSON object. Exit
 codes: 0 done, 3 partly done, 1 rejected or failed, 2 wrong usage, 130 cancelled.

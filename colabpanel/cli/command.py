@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from colabpanel import __version__
-from colabpanel.cli import checkpoints, doctor, fetching, serving, snapshots, staging
+from colabpanel.cli import checkpoints, doctor, fetching, images, serving, snapshots, staging
 from colabpanel.cli.terminal import EXIT_CODES, tell
 from colabpanel.errors import ColabPanelError
 
@@ -39,10 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="colabpanel",
-        description="Stage data, look into snapshots and checkpoints, and serve the panel as a dashboard.",
+        description="Stage and fetch data, look into snapshots and checkpoints, and serve the panel as a dashboard.",
     )
     parser.add_argument("--version", action="version", version=f"colabpanel {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for part in (staging, fetching, snapshots, checkpoints, serving, doctor):
+    for part in (staging, fetching, snapshots, checkpoints, images, serving, doctor):
         part.add_commands(commands)
     return parser

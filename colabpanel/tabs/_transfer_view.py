@@ -71,8 +71,8 @@ class TransferView:
 
     @property
     def busy(self) -> bool:
-        """Whether a transfer runs or waits, or one may be started from here."""
-        return self.tab.upload is not None or any(not item.ended for item in self.tab.transfers.queue.items())
+        """Whether a transfer runs or waits."""
+        return any(not item.ended for item in self.tab.transfers.queue.items())
 
     def _owns(self, comm_id: str) -> bool:
         return comm_id in tree_ids(self.widget)

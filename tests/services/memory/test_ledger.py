@@ -16,6 +16,7 @@ from colabpanel.services.memory import peaks
 from colabpanel.services.memory.ledger import CellLedger, CellRow
 from colabpanel.services.memory.peaks import HighWaterMark, SampledPeak, peak_meter, resident
 from tests.fakes import FakeClock, FakeShell
+from tests.fresh_memory import fresh_memory
 
 MB = 1 << 20
 
@@ -37,14 +38,6 @@ class Notebook:
         work()
         self.clock.now += seconds
         self.shell.events.fire("post_run_cell")
-
-
-def _fresh(size: int) -> mmap.mmap:
-    """Return memory that was not this process's before; what an allocator hands out may have been."""
-    made = mmap.mmap(-1, size)
-    for place in range(0, size, mmap.PAGESIZE):
-        made[place] = 1
-    return made
 
 
 def _needs_a_mark() -> None:
@@ -73,9 +66,9 @@ def test_the_peak_of_a_cell_is_exact_and_its_own() -> None:
     _needs_a_mark()
     notebook = Notebook()
     kept: list[mmap.mmap] = []
-    notebook.run("peak", lambda: _fresh(200 * MB).close())
+    notebook.run("peak", lambda: fresh_memory(200 * MB).close())
     notebook.run("nothing")
-    notebook.run("grow", lambda: kept.append(_fresh(50 * MB)))
+    notebook.run("grow", lambda: kept.append(fresh_memory(50 * MB)))
     grow, nothing, peak = notebook.ledger.rows()
     assert peak.exact
     assert peak.peak is not None
@@ -92,9 +85,9 @@ def test_a_cell_that_runs_cells_has_the_peak_of_both() -> None:
     notebook = Notebook()
 
     def inner() -> None:
-        _fresh(150 * MB).close()
+        fresh_memory(150 * MB).close()
         notebook.run("small")
-        notebook.run("large", lambda: _fresh(100 * MB).close())
+        notebook.run("large", lambda: fresh_memory(100 * MB).close())
 
     notebook.run("outer", inner)
     rows = {row.label: row for row in notebook.ledger.rows()}

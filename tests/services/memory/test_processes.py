@@ -13,6 +13,7 @@ import pytest
 from colabpanel.services.memory import processes
 from colabpanel.services.memory.processes import KernelSampler, descendants
 from tests.fakes import FakeClock
+from tests.fresh_memory import fresh_memory
 
 MB = 1 << 20
 CHILD = "import sys; held = b'x' * (50 << 20); print(len(held), flush=True); sys.stdin.read()"
@@ -45,7 +46,7 @@ def test_it_is_counted_again_only_when_that_is_cheap_and_moved_meanwhile() -> No
     sampler = KernelSampler(share=0.0015, clock=clock, cost=lambda: next(costs))
     first = sampler.read()
     clock.now += 99
-    held = b"x" * (30 * MB)
+    held = fresh_memory(30 * MB)
     second = sampler.read()
     assert first is not None
     assert second is not None
