@@ -25,8 +25,7 @@ run: .venv-run/ready
 
 test: .venv/ready .venv-colab/ready chromium
 	$(TIMED) "checks" $(MAKE) --no-print-directory check
-	$(TIMED) "units and tabs, newest stack" $(MAKE) --no-print-directory unit
-	$(TIMED) "units and tabs, Colab's versions" $(MAKE) --no-print-directory unit-colab
+	$(TIMED) "units and tabs, both ends" $(MAKE) --no-print-directory --jobs 2 --output-sync=target unit unit-colab
 	$(TIMED) "browser" $(MAKE) --no-print-directory browser
 	@sh tools/timed.sh --sum
 
