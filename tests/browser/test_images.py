@@ -60,7 +60,7 @@ def _panel(host: HostPage, *, dark: bool = False) -> tuple[PanelView, Path]:
     host.wait_done(1)
     host.run_cell(0)
     panel = PanelView(host.page).wait()
-    panel.open_tab("Images")
+    panel.open_tab("Image preview")
     return panel, folder
 
 
@@ -220,7 +220,7 @@ def test_the_dashboard_shows_files_and_no_variables(
     server, theme = dashboard
     page.set_viewport_size({"width": width, "height": 1400})
     panel = _open(page, server)
-    panel.open_tab("Images")
+    panel.open_tab("Image preview")
     expect(panel.button("Show variable")).to_have_count(0)
     write(tmp_path, {"secret.png": file_of(photo(), "PNG")})
     panel.fill("Image", tmp_path / "secret.png")
