@@ -49,17 +49,20 @@ class RawPage:
             time.sleep(0.02)
 
     def open_tab(self, title: str) -> None:
-        found = _with_text("[role=tab]", title)
-        self.wait(f"!!{found}")
-        place = f"const r = {found}.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]"
-        x, y = self.js(f"(() => {{ {place}; }})()")
-        for kind in ("mousePressed", "mouseReleased"):
-            self._page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        self._click(_with_text("[role=tab]", title))
 
     def press(self, words: str) -> None:
         found = _with_text("button", words)
         self.wait(f"!!{found} && !{found}.disabled")
-        self.js(f"void {found}.click()")
+        self._click(found)
+
+    def _click(self, found: str) -> None:
+        """Click with the mouse: a page that nobody clicks in may not download twice."""
+        self.wait(f"!!{found}")
+        place = f"const e = {found}; e.scrollIntoView({{block: 'center'}}); const r = e.getBoundingClientRect()"
+        x, y = self.js(f"(() => {{ {place}; return [r.x + r.width / 2, r.y + r.height / 2]; }})()")
+        for kind in ("mousePressed", "mouseReleased"):
+            self._page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def fill(self, selector: str, text: str) -> None:
         """Type into a field, or choose in a list."""
@@ -70,7 +73,8 @@ class RawPage:
         )
 
     def set_files(self, selector: str, path: Path) -> None:
-        """Choose a file, as its chooser would."""
+        """Choose a file, as its chooser would; the one of before is taken back first."""
+        self.js(f"document.querySelector({json.dumps(selector)}).value = ''")
         root = self._page.call("DOM.getDocument")["root"]["nodeId"]
         node = self._page.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self._page.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import ipywidgets
 
 from colabpanel import words
 from colabpanel.errors import InputError
+from colabpanel.progress import Progress
 from colabpanel.services.transfer.chosen import ChosenFiles, watch_choices
 from colabpanel.services.transfer.models import Overwrite
 from colabpanel.services.transfer.panel_calls import upload_transfer
-from colabpanel.services.transfer.queued import Transfer
+from colabpanel.services.transfer.queued import Outcome, Transfer
 from colabpanel.tabs._base import Tab, card
 from colabpanel.tabs._transfer_line import TransferLine
 from colabpanel.widgets.basics import button, escape, sendable, styled
@@ -103,13 +105,25 @@ class UploadCard:
         if self.chosen is None:
             raise InputError("No files are chosen.", hint="Press Choose files, or drop some beside it.")
         assert self._line.up is not None
-        self._add(
-            upload_transfer(
-                self.chosen,
-                self._tab.absolute(self.directory),
-                host=self._tab.context.host,
-                link=self._line.up,
-                overwrite=self.overwrite.value,
-                patience=self._line.patience,
-            )
+        chosen = self.chosen
+        transfer = upload_transfer(
+            chosen,
+            self._tab.absolute(self.directory),
+            host=self._tab.context.host,
+            link=self._line.up,
+            overwrite=self.overwrite.value,
+            patience=self._line.patience,
         )
+
+        def work(progress: Progress) -> Outcome:
+            outcome = transfer.work(progress)
+            self._has_come(chosen)
+            return outcome
+
+        self._add(replace(transfer, work=work))
+
+    def _has_come(self, chosen: ChosenFiles) -> None:
+        """Ask for another choice once these files are here."""
+        with self._tab.context.refresher.lock:
+            if self.chosen is chosen:
+                self.chosen, self.told.value = None, ""

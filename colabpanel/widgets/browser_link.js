@@ -16,7 +16,7 @@ export default {
   initialize({ model }) {
     const { downloads, uploads } = partsOf(model);
     const hear = (message, buffers) => {
-      if (message.kind === "want" || message.kind === "forget") uploads.hear(message);
+      if (message.kind === "want") uploads.hear(message);
       else downloads(message, buffers);
     };
     model.on("msg:custom", hear);

@@ -128,6 +128,12 @@ async function makeSaver(message) {
   return new BlobSaver();
 }
 
+// A browser whose room for Blobs is full makes one all the same, of which nothing can be read.
+async function insistOnReadable(blob) {
+  try { await blob.slice(-1).arrayBuffer(); }
+  catch { throw new Error("its memory for this page is full. Wait a minute, or reload the page."); }
+}
+
 function saveAs(blob, name) {
   const link = document.createElement("a"), url = URL.createObjectURL(blob);
   Object.assign(link, { href: url, download: name });
@@ -195,6 +201,7 @@ function makeDownloads(send) {
       if (!task.digest) {
         task.digest = task.hash.hex();
         task.blob = await task.saver.finish();
+        await insistOnReadable(task.blob);
         if (task.digest === message.sha256) task.url = saveAs(task.blob, task.name);
       }
       send({ kind: "saved", transfer: id, page: PAGE, sha256: task.digest, size: task.blob.size });
@@ -257,7 +264,6 @@ function makeUploads(send) {
 
   async function answer(message) {
     const batch = batches.get(message.transfer);
-    if (message.kind === "forget") { batches.delete(message.transfer); return; }
     if (message.kind !== "want" || !batch) return;
     const sums = [], buffers = [];
     for (const [index, start, length] of message.parts) {

@@ -166,7 +166,7 @@ def test_a_large_file_arrives_from_the_dashboard(profile_page: Page, voila: Serv
         "async () => { let n = 0;"
         " for await (const _ of (await navigator.storage.getDirectory()).keys()) n++; return n; }"
     )
-    assert left == (size > 256 * MB)
+    assert left == 1
 
 
 def test_a_folder_of_10000_files_arrives_as_one_zip(dashboard: tuple[PanelView, Path]) -> None:

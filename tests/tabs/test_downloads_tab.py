@@ -203,6 +203,10 @@ def test_files_are_uploaded(tab: DownloadsTab, own_host: FakeHost, page: FakePag
         "_img src=x onerror=alert(1)_",
         "a.txt",
     ]
+    assert card.told.value == ""
+    card.upload_button.click()
+    assert "No files are chosen." in tab.notice.value
+    _choose(page, {"a.txt": b"new", f"{EVIL}": b"evil"})
     card.upload_button.click()
     transfers.update()
     assert "2 files of these names are there already" in transfers.message.value

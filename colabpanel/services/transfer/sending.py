@@ -20,7 +20,7 @@ __all__ = ["WINDOW", "send"]
 WINDOW = 4
 """Pieces on their way at once."""
 
-_DISK_FROM = 256 << 20
+_DISK_FROM = 64 << 20
 _MOST_IN_MEMORY = 2 << 30
 """Bytes from which the page saves by way of the browser's own disk, and what it takes without one."""
 
