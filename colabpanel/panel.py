@@ -109,6 +109,8 @@ class Panel:
         self.watch.start()
         self._tell_of_last_kernel()
         self.tab_bar.observe(self._tab_selected, names="selected_index")
+        self.state.shown_tabs = tuple(entry.name for entry in self._entries)
+        self.state.take("wanted", self.select)
         self._open_tab(self.tab_bar.selected_index or 0)
         self.refresher.every(1.0, self._update_gauges)
         self.refresher.tick()

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from colabpanel.errors import ColabPanelError, PathError, StorageError
 from colabpanel.progress import Progress
 from colabpanel.services.isolated import call_isolated
 from colabpanel.services.paths import resolve_inside
+from colabpanel.services.scanning import scan, unlistable
 
-__all__ = ["Entry", "Listing", "list_folder"]
+__all__ = ["LIST_DEADLINE", "READ_FOR", "Entry", "Listing", "has_parent", "list_folder"]
 
-_LIST_DEADLINE = 5.0
-_MOST_SEEN = 500_000
-_ENTRIES_PER_LOOK = 4096
+LIST_DEADLINE, READ_FOR = 4.5, 3.2
+"""Seconds until a listing is given up, and until it is cut and shows what it has."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def list_folder(
     folder_only: bool = False,
     progress: Progress | None = None,
 ) -> Listing:
-    """List a folder, in a child process with a deadline of five seconds.
+    """List a folder, in a child process, within five seconds: as far as it came by then.
 
     Args:
         path: The folder; of a file, its folder is listed, unless ``folder_only``.
@@ -78,7 +78,7 @@ def list_folder(
         "folder_only": folder_only,
     }
     target = "colabpanel.services.folders:_list_here"
-    found = call_isolated(target, arguments, progress=progress, deadline=_LIST_DEADLINE)
+    found = call_isolated(target, arguments, progress=progress, deadline=LIST_DEADLINE)
     return Listing(
         path=Path(found["path"]),
         parent=Path(found["parent"]) if found["parent"] else None,
@@ -91,54 +91,28 @@ def list_folder(
 def _list_here(
     path: str, root: str | None, containing: str, limit: int, *, folder_only: bool, progress: Progress
 ) -> dict[str, Any]:
+    until = time.monotonic() + READ_FOR
     folder = resolve_inside(root, path)
     try:
         if not folder_only and stat.S_ISREG(folder.stat().st_mode):
             folder = folder.parent
-        names, complete = _scan(folder, containing.casefold(), progress)
     except OSError as error:
-        raise _unlistable(path, error) from None
-    names.sort()
-    at_root = folder == folder.parent or (root is not None and folder == resolve_inside(None, root))
+        raise unlistable(path, error) from None
+    found, wanted = scan(folder, until=until, progress=progress), containing.casefold()
+    names = sorted(
+        (kind not in "dD", name.casefold(), name)
+        for name, kind in zip(found.names, found.kinds, strict=True)
+        if wanted in name.casefold()
+    )
     return {
         "path": str(folder),
-        "parent": None if at_root else str(folder.parent),
+        "parent": str(folder.parent) if has_parent(folder, root) else None,
         "entries": [(name, not is_file) for is_file, _, name in names[:limit]],
         "total": len(names),
-        "complete": complete,
+        "complete": found.complete,
     }
 
 
-def _unlistable(path: str, error: OSError) -> ColabPanelError:
-    if isinstance(error, FileNotFoundError):
-        return PathError(f"{path} does not exist.", hint="Check the spelling, or browse to it.")
-    if isinstance(error, PermissionError):
-        return PathError(f"You may not read {path}.", hint="Choose another folder.")
-    if isinstance(error, NotADirectoryError):
-        return PathError(f"{path} is not a folder.", hint="Choose a folder.")
-    return StorageError(
-        f"{path} does not answer ({os.strerror(error.errno or 0)}).",
-        hint="If it is on Drive, unmount Drive and mount it again.",
-    )
-
-
-def _scan(folder: Path, containing: str, progress: Progress) -> tuple[list[tuple[bool, str, str]], bool]:
-    """Return sortable (is_file, folded name, name), and whether that is all of the folder."""
-    names: list[tuple[bool, str, str]] = []
-    with os.scandir(folder) as entries:
-        for seen, entry in enumerate(entries):
-            if seen % _ENTRIES_PER_LOOK == 0:
-                progress.advance(0)
-            if seen >= _MOST_SEEN:
-                return names, False
-            folded = entry.name.casefold()
-            if containing in folded:
-                names.append((not _is_folder(entry), folded, entry.name))
-    return names, True
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
+def has_parent(folder: Path, root: str | None) -> bool:
+    """Whether a real folder lies in another one that may be looked at."""
+    return folder != folder.parent and (root is None or folder != resolve_inside(None, root))

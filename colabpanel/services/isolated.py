@@ -16,8 +16,8 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ __all__ = ["ChildFailedError", "bury", "call_isolated"]
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 _BOOT = "import sys; sys.path += sys.argv[1:]; from colabpanel.services.child import serve_one_call; serve_one_call()"
 _LOOK = 0.25
-_GRACE = 3.0
+_GRACE, _AFTER_ANSWER = 3.0, 1.0
+"""Seconds in which a child should end by itself: one that is cancelled, and one that has answered."""
 
 
 class ChildFailedError(Exception):
@@ -57,23 +58,23 @@ def call_isolated(
         ColabPanelError: What the function raised, or that the child hung or was killed.
         ChildFailedError: Any other exception of the function.
     """
-    with _child() as child:
-        timer = threading.Timer(deadline, child.kill) if deadline else None
-        if timer:
-            timer.daemon = True
-            timer.start()
-        try:
-            return _converse(child, {"target": target, "arguments": dict(arguments)}, progress or Progress())
-        except EOFError:
-            if timer and timer.finished.is_set():
-                raise StorageError(
-                    f"No answer within {deadline:g} seconds.",
-                    hint="The disk or Drive behind this path hangs. Remount it, then try again.",
-                ) from None
-            raise _died(child) from None
-        finally:
-            if timer:
-                timer.cancel()
+    until = None if deadline is None else time.monotonic() + deadline
+    child, grace = _start(), _GRACE
+    try:
+        request = {"target": target, "arguments": dict(arguments)}
+        answer = _converse(child, request, progress or Progress(), until)
+        grace = _AFTER_ANSWER
+    except TimeoutError:
+        grace = 0.0
+        raise StorageError(
+            f"No answer within {deadline:g} seconds.",
+            hint="The disk or Drive behind this path hangs. Remount it, then try again.",
+        ) from None
+    except EOFError:
+        raise _died(child) from None
+    finally:
+        _stop(child, grace)
+    return answer
 
 
 @functools.cache
@@ -82,9 +83,8 @@ def _library_path() -> list[str]:
     return [_PACKAGE_PARENT, *(folder for folder in folders_of(*CHILD_LIBRARIES) if folder != _PACKAGE_PARENT)]
 
 
-@contextmanager
-def _child() -> Iterator[subprocess.Popen[str]]:
-    child = subprocess.Popen(
+def _start() -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _BOOT, *_library_path()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -93,19 +93,15 @@ def _child() -> Iterator[subprocess.Popen[str]]:
         # An interrupted cell, or Ctrl-C in a terminal, is meant for its parent alone.
         start_new_session=True,
     )
-    try:
-        yield child
-    finally:
-        _stop(child)
 
 
-def _stop(child: subprocess.Popen[str]) -> None:
+def _stop(child: subprocess.Popen[str], grace: float) -> None:
     """Let the child end by itself (its closed input tells it to), then make it."""
     assert child.stdin is not None
     with contextlib.suppress(OSError):
         child.stdin.close()
     try:
-        child.wait(_GRACE)
+        child.wait(grace)
     except subprocess.TimeoutExpired:
         bury(child)
 
@@ -119,16 +115,24 @@ def bury(child: subprocess.Popen[Any]) -> None:
         threading.Thread(target=child.wait, name="colabpanel-undertaker", daemon=True).start()
 
 
-def _converse(child: subprocess.Popen[str], request: dict[str, Any], progress: Progress) -> Any:
-    """Send the request and pass on what comes back, looking for a cancel even while nothing does."""
+def _converse(child: subprocess.Popen[str], request: dict[str, Any], progress: Progress, until: float | None) -> Any:
+    """Send the request and pass on what comes back, looking for a cancel even while nothing does.
+
+    Raises:
+        TimeoutError: The moment has come. A child that waits for a disk cannot even be killed, so it is not waited for.
+        EOFError: The child ended.
+    """
     assert child.stdin is not None
     with contextlib.suppress(BrokenPipeError):
         child.stdin.write(json.dumps(request) + "\n")
         child.stdin.flush()
     relay, messages = _Relay(progress), _listen(child)
     while True:
+        left = _LOOK if until is None else until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
         try:
-            message = messages.get(timeout=_LOOK)
+            message = messages.get(timeout=min(left, _LOOK))
         except queue.Empty:
             progress.advance(0)
             continue

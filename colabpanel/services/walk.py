@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,15 +41,29 @@ class FoundFile(NamedTuple):
         return self.modified_ns // 10**9
 
 
-def files_below(folder: Path, leave_out: set[Path], skipped: list[Skipped]) -> Iterator[FoundFile]:
+def files_below(
+    folder: Path, leave_out: set[Path], skipped: list[Skipped], *, only: Sequence[str] | None = None
+) -> Iterator[FoundFile]:
     """Yield the files below a folder in the order of their names; links are not followed, and named.
 
     Args:
         folder: The folder.
         leave_out: Paths that are passed over without a word.
         skipped: Receives what cannot be read or is no file, and why.
+        only: Names directly in the folder, to look at nothing else there; None looks at all.
     """
-    yield from _below(str(folder), "", {str(path) for path in leave_out}, skipped)
+    paths = {str(path) for path in leave_out}
+    if only is None:
+        yield from _below(str(folder), "", paths, skipped)
+        return
+    for name in sorted(only):
+        path = f"{folder}/{name}"
+        if path in paths:
+            continue
+        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114 - a name as it was listed
+            yield from _below(path, f"{name}/", paths, skipped)
+        elif file := _file(path, name, skipped):
+            yield file
 
 
 def file_at(path: Path) -> FoundFile:
@@ -98,9 +112,9 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
     raise AssertionError
 
 
-def _file(entry: os.DirEntry[str], name: str, skipped: list[Skipped]) -> FoundFile | None:
+def _file(entry: os.DirEntry[str] | str, name: str, skipped: list[Skipped]) -> FoundFile | None:
     try:
-        status = entry.stat(follow_symlinks=False)
+        status = os.lstat(entry) if isinstance(entry, str) else entry.stat(follow_symlinks=False)
     except OSError as error:
         skipped.append(Skipped(name, f"it cannot be read: {os.strerror(error.errno or 0)}"))
         return None

@@ -28,6 +28,7 @@ class DownloadsTab(Tab):
             self, self.line, add=self.transfers.add, replaced=self.transfers.drop_uploads_of_others
         )
         self.fetch = FetchCard(self)
+        self.context.state.take("for_downloads", lambda path: setattr(self.download.source, "path", path))
         return [self.download.widget, self.upload.widget, self.transfers.widget, self.fetch.widget]
 
     def _download_again(self, arguments: dict[str, Any]) -> None:

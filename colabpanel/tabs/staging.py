@@ -44,6 +44,7 @@ class StagingTab(Tab):
         self._watch()
         self._show_code()
         self.recent.refresh()
+        self.context.state.take("for_staging", lambda path: setattr(self.source, "path", path))
         return [form, self.recent.widget, self.packing.widget, self.copying.widget]
 
     def _form(self) -> ipywidgets.Widget:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from colabpanel.errors import OutsideRootError, PathError, StorageError
 from colabpanel.progress import Progress
-from colabpanel.services import folders
+from colabpanel.services import folders, scanning
 from colabpanel.services.folders import list_folder
 from colabpanel.services.paths import enter_folder, resolve_inside
 
@@ -82,7 +82,7 @@ def test_a_file_is_listed_as_its_folder_and_the_root_has_no_parent(tmp_path: Pat
 def test_listing_100_000_entries_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3000):
         (tmp_path / f"{number:06}").touch()
-    monkeypatch.setattr(folders, "_MOST_SEEN", 2000)
+    monkeypatch.setattr(scanning, "_MOST_SEEN", 2000)
     found = folders._list_here(str(tmp_path), None, "", 100, folder_only=False, progress=Progress())
     assert len(found["entries"]) == 100
     assert found["total"] == 2000
@@ -100,10 +100,10 @@ def test_what_cannot_be_listed_is_said(tmp_path: Path) -> None:
 
 
 def test_a_sick_disk_is_a_storage_error(tmp_path: Path) -> None:
-    error = folders._unlistable("/content/drive", OSError(107, "Transport endpoint is not connected"))
+    error = scanning.unlistable("/content/drive", OSError(107, "Transport endpoint is not connected"))
     assert isinstance(error, StorageError)
     assert "Transport endpoint is not connected" in error.message
-    assert isinstance(folders._unlistable("/root", PermissionError(13, "")), PathError)
+    assert isinstance(scanning.unlistable("/root", PermissionError(13, "")), PathError)
 
 
 def test_names_that_are_no_text_are_listed(tmp_path: Path) -> None:

@@ -37,9 +37,13 @@ def pack_here(
     level: int | None,
     workers: int,
     root: str | None,
+    only: list[str] | None = None,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Pack in this process; see `colabpanel.pack` for the meaning of it."""
+    """Pack in this process; see `colabpanel.pack` for the meaning of it.
+
+    With ``only``, just these names of the folder are packed, each with all that is in it.
+    """
     top = real_root(root)
     folder, target = resolve_inside(top, directory), resolve_inside(top, archive)
     _insist_on_places(folder, target)
@@ -51,7 +55,8 @@ def pack_here(
     ours = {target, _beside(target), *earlier}
     if shard_size:
         ours |= index.ours()
-    files = [file for file in files_below(folder, ours, packing.skipped) if packing.takes(file)]
+    found = files_below(folder, ours, packing.skipped, only=only)
+    files = [file for file in found if packing.takes(file)]
     if not files:
         raise InputError(f"{folder} holds no files to pack.", hint="Choose another folder.")
     shards = spread(files, index, shard_size) if shard_size else [Shard(target, files, is_current=False)]
