@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from colabpanel.errors import ColabPanelError
     from colabpanel.panel import Panel
     from colabpanel.progress import Progress
+    from colabpanel.services.browsing.listing import list_page
+    from colabpanel.services.browsing.operations import (
+        copy_entries,
+        delete_entries,
+        make_folder,
+        move_entries,
+        rename_entry,
+        zip_entries,
+    )
+    from colabpanel.services.browsing.sizes import folder_size
     from colabpanel.services.checkpoints.catalog import (
         checkpoints,
         delete_checkpoints,
@@ -128,7 +138,9 @@ __all__ = [
     "compare_checkpoints",
     "contents",
     "copy",
+    "copy_entries",
     "delete_checkpoints",
+    "delete_entries",
     "delete_snapshot",
     "download",
     "dump",
@@ -139,13 +151,17 @@ __all__ = [
     "fill_memory",
     "find_checkpoint",
     "finish",
+    "folder_size",
     "guard_memory",
     "keep_alive",
     "list_images",
+    "list_page",
     "load",
     "load_choices",
+    "make_folder",
     "mirror",
     "mount_drive",
+    "move_entries",
     "pack",
     "pin_checkpoint",
     "plan",
@@ -154,6 +170,7 @@ __all__ = [
     "prune_snapshots",
     "referrers",
     "release",
+    "rename_entry",
     "request_checkpoint",
     "restore_checkpoint",
     "save_choices",
@@ -169,6 +186,7 @@ __all__ = [
     "use_drive_folder",
     "variables",
     "verify_checkpoints",
+    "zip_entries",
 ]
 
 __version__ = "0.1.0"
@@ -226,7 +244,9 @@ _HOMES = {
     "compare_checkpoints": "services.checkpoints.comparing",
     "contents": "services.snapshots.catalog",
     "copy": "services.copying.service",
+    "copy_entries": "services.browsing.operations",
     "delete_checkpoints": "services.checkpoints.catalog",
+    "delete_entries": "services.browsing.operations",
     "delete_snapshot": "services.snapshots.catalog",
     "download": "api",
     "dump": "services.snapshots.service",
@@ -237,13 +257,17 @@ _HOMES = {
     "fill_memory": "services.memory.filling.service",
     "find_checkpoint": "services.checkpoints.comparing",
     "finish": "services.session.finishing",
+    "folder_size": "services.browsing.sizes",
     "guard_memory": "services.memory.watch",
     "keep_alive": "api",
     "list_images": "services.images.listing",
+    "list_page": "services.browsing.listing",
     "load": "services.snapshots.service",
     "load_choices": "services.images.choices",
+    "make_folder": "services.browsing.operations",
     "mirror": "services.copying.service",
     "mount_drive": "services.drive",
+    "move_entries": "services.browsing.operations",
     "pack": "services.staging.packing.service",
     "pin_checkpoint": "services.checkpoints.catalog",
     "plan": "services.staging.service",
@@ -252,6 +276,7 @@ _HOMES = {
     "prune_snapshots": "services.snapshots.catalog",
     "referrers": "services.memory.referrers",
     "release": "services.memory.releasing.service",
+    "rename_entry": "services.browsing.operations",
     "request_checkpoint": "services.checkpoints.catalog",
     "restore_checkpoint": "services.checkpoints.filling",
     "save_choices": "services.images.choices",
@@ -267,6 +292,7 @@ _HOMES = {
     "use_drive_folder": "services.drive",
     "variables": "services.memory.variables",
     "verify_checkpoints": "services.checkpoints.catalog",
+    "zip_entries": "services.browsing.operations",
 }
 
 

@@ -142,7 +142,7 @@ class BrowserActions:
         if self._tab.context.host.is_served:
             return
         given = [repr(value) for value in arguments] + [f"{key}={value!r}" for key, value in options.items()]
-        lines = [f"from colabpanel.services.browsing.operations import {call}", "", f"{call}({', '.join(given)})"]
+        lines = ["import colabpanel", "", f"colabpanel.{call}({', '.join(given)})"]
         if place.is_local:
             self.code.show(lines)
         else:

@@ -1,4 +1,4 @@
-"""The Drive tab: mount it where the host can, or let a folder serve as Drive."""
+"""The Drive tab: mount it where the host can, or let a folder serve as Drive; and browse files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ipywidgets
 from colabpanel.errors import HostError
 from colabpanel.services.drive import DriveFolder, find_drive, mount_drive, unmount_drive, use_drive_folder
 from colabpanel.tabs._base import Tab, card
+from colabpanel.tabs._browser_card import BrowserCard
 from colabpanel.widgets.basics import button, escape, styled
 from colabpanel.widgets.messages import CodeView, Message
 from colabpanel.widgets.path_picker import PathPicker
@@ -18,14 +19,14 @@ class DriveTab(Tab):
     """Shows where Drive is, and changes it."""
 
     def build(self) -> list[ipywidgets.Widget]:
-        """Make one card: for mounting on Colab, for choosing a folder elsewhere."""
+        """Make the card for mounting on Colab, or for choosing a folder elsewhere, and the browser of files."""
         self.status = ipywidgets.HTML()
         self.code = CodeView()
         self._can_mount = self.context.host.drive_mountpoint is not None
         content = self._mount_card() if self._can_mount else self._folder_card()
         self._show_drive(None)
         self.in_background("find-drive", lambda _: find_drive(host=self.context.host), self._show_drive)
-        return [content]
+        return [content, self._files_card()]
 
     def _mount_card(self) -> ipywidgets.Widget:
         self.mount_button = button(
@@ -63,6 +64,25 @@ class DriveTab(Tab):
             self.jobs,
             lead="Choose the folder where your archives are, such as the one Google Drive for desktop makes.",
         )
+
+    def _files_card(self) -> ipywidgets.Widget:
+        """Make the place of the browser of files, which is many widgets and therefore made once it is asked for."""
+        self.files_button = button(
+            "Look through files", tooltip="List, copy, move, delete and zip files", icon="folder-open"
+        )
+        self.on_click(self.files_button, self.look_through_files)
+        closed = card(
+            "Browse files",
+            styled(ipywidgets.HBox([self.files_button]), "cp-row"),
+            lead="Drive and this machine side by side, however many files there are: copy, move, rename, delete, zip.",
+        )
+        self.files = ipywidgets.VBox([closed])
+        return self.files
+
+    def look_through_files(self) -> None:
+        """Open the browser of files."""
+        self.browser = BrowserCard(self)
+        self.files.children = [self.browser.widget]
 
     def mount(self) -> None:
         """Mount Drive through the host."""

@@ -17,20 +17,7 @@ from .panel_view import PanelView
 
 EVIL = "<img src=x onerror=window.hacked=1>"
 CELLS = (
-    """
-from colabpanel.tabs import TabEntry, _registry
-from colabpanel.tabs._base import Tab
-from colabpanel.tabs._browser_card import BrowserCard
-
-class BrowserTab(Tab):
-    def build(self):
-        self.context.state.drive_root = "drive"
-        return [BrowserCard(self).widget]
-
-_registry.TABS = (TabEntry("browser", "Files", "__main__:BrowserTab"), *_registry.TABS)
-import colabpanel
-colabpanel.show()
-""",
+    "import colabpanel\ncolabpanel.use_drive_folder('drive')\ncolabpanel.show()",
     "import time\nfor _ in range(300):\n    time.sleep(0.1)",
 )
 
@@ -45,7 +32,8 @@ def _panel(host: HostPage, *, dark: bool = False) -> tuple[PanelView, Path]:
         os.utime(folder / "drive" / name, (1_700_000_000,) * 2)
     host.run_cell(0)
     panel = PanelView(host.page).wait()
-    panel.open_tab("Files")
+    panel.open_tab("Drive")
+    panel.button("Look through files").click()
     expect(_list(panel, "Drive").locator("tbody tr")).to_have_count(5)
     return panel, folder
 

@@ -68,3 +68,18 @@ def test_elsewhere_a_folder_serves_as_drive_and_is_remembered(
     folder.rmdir()
     gone = make_panel(host)
     assert "does not exist" in _tab(gone).notice.value
+
+
+def test_the_browser_of_files_is_made_when_it_is_asked_for(
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    (tmp_path / "drive").mkdir()
+    (tmp_path / "drive/a.txt").write_text("a")
+    panel = make_panel(host)
+    tab = _tab(panel)
+    tab.folder.text.value = str(tmp_path / "drive")
+    tab.use_button.click()
+    tick(panel)
+    tab.files_button.click()
+    tick(panel)
+    assert [entry.name for entry in tab.browser.left.page.entries] == ["a.txt"]
