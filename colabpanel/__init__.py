@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from colabpanel.services.copying.models import CopiedData
     from colabpanel.services.copying.service import copy, mirror
     from colabpanel.services.drive import mount_drive, unmount_drive, use_drive_folder
+    from colabpanel.services.drive.health import DriveHealth, drive_health
+    from colabpanel.services.drive.repairing import RepairedDrive, repair_drive
+    from colabpanel.services.drive.safety import DriveSafety, drive_safety, wait_until_safe
     from colabpanel.services.fetching.models import Fetched
     from colabpanel.services.fetching.service import fetch
     from colabpanel.services.images.choices import load_choices, save_choices
@@ -95,6 +98,8 @@ __all__ = [
     "Comparison",
     "Contents",
     "CopiedData",
+    "DriveHealth",
+    "DriveSafety",
     "Environment",
     "ExportedCheckpoint",
     "ExportedData",
@@ -116,6 +121,7 @@ __all__ = [
     "Progress",
     "Referrer",
     "Released",
+    "RepairedDrive",
     "Restored",
     "SafetyCheck",
     "SavedVariable",
@@ -143,6 +149,8 @@ __all__ = [
     "delete_entries",
     "delete_snapshot",
     "download",
+    "drive_health",
+    "drive_safety",
     "dump",
     "environment",
     "export_checkpoint",
@@ -171,6 +179,7 @@ __all__ = [
     "referrers",
     "release",
     "rename_entry",
+    "repair_drive",
     "request_checkpoint",
     "restore_checkpoint",
     "save_choices",
@@ -186,6 +195,7 @@ __all__ = [
     "use_drive_folder",
     "variables",
     "verify_checkpoints",
+    "wait_until_safe",
     "zip_entries",
 ]
 
@@ -202,6 +212,8 @@ _HOMES = {
     "Comparison": "services.checkpoints.comparing",
     "Contents": "services.snapshots.models",
     "CopiedData": "services.copying.models",
+    "DriveHealth": "services.drive.health",
+    "DriveSafety": "services.drive.safety",
     "Environment": "services.session.environment",
     "ExportedCheckpoint": "services.checkpoints.exporting",
     "ExportedData": "services.snapshots.exporting",
@@ -223,6 +235,7 @@ _HOMES = {
     "Progress": "progress",
     "Referrer": "services.memory.referrers",
     "Released": "services.memory.releasing.models",
+    "RepairedDrive": "services.drive.repairing",
     "Restored": "services.checkpoints.models",
     "SafetyCheck": "services.session.safety",
     "SavedVariable": "services.snapshots.models",
@@ -249,6 +262,8 @@ _HOMES = {
     "delete_entries": "services.browsing.operations",
     "delete_snapshot": "services.snapshots.catalog",
     "download": "api",
+    "drive_health": "services.drive.health",
+    "drive_safety": "services.drive.safety",
     "dump": "services.snapshots.service",
     "environment": "services.session.environment",
     "export_checkpoint": "services.checkpoints.exporting",
@@ -277,6 +292,7 @@ _HOMES = {
     "referrers": "services.memory.referrers",
     "release": "services.memory.releasing.service",
     "rename_entry": "services.browsing.operations",
+    "repair_drive": "services.drive.repairing",
     "request_checkpoint": "services.checkpoints.catalog",
     "restore_checkpoint": "services.checkpoints.filling",
     "save_choices": "services.images.choices",
@@ -292,6 +308,7 @@ _HOMES = {
     "use_drive_folder": "services.drive",
     "variables": "services.memory.variables",
     "verify_checkpoints": "services.checkpoints.catalog",
+    "wait_until_safe": "services.drive.safety",
     "zip_entries": "services.browsing.operations",
 }
 

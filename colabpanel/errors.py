@@ -31,6 +31,7 @@ __all__ = [
     "JobCancelledError",
     "LimitError",
     "MissingLibraryError",
+    "MountFailedError",
     "OutsideRootError",
     "PasswordError",
     "PathError",
@@ -111,6 +112,10 @@ class UnreadableError(SourceLostError):
 
 class HostError(ColabPanelError):
     """This notebook host cannot do what was asked."""
+
+
+class MountFailedError(HostError):
+    """Drive's own program gave up while it was mounted; another try often works."""
 
 
 class JobBusyError(ColabPanelError):

@@ -91,6 +91,8 @@ class FakeHost:
         self.released = 0
         self.cell_failed = False
         self.refusal: HostError | None = None
+        self.refusals: list[HostError] = []
+        self.drive_logs: Path | None = None
         self.watchers: list[tuple[CellWatcher, CellWatcher]] = []
         self.variables: dict[str, Any] = {}
         self.sends_up_to, self.urls = 0, False
@@ -130,13 +132,20 @@ class FakeHost:
             raise HostError("no runtime to release here")
         self.released += 1
 
-    def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
+    def mount_drive(
+        self, mountpoint: Path, *, readonly: bool = False, force: bool = False, timeout: float = 120.0
+    ) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
         if self.refusal:
             raise self.refusal
         (mountpoint / "MyDrive").mkdir(parents=True)
         self.mounted.append(mountpoint)
 
-    def unmount_drive(self) -> None:
+    def drive_is_starting(self) -> bool:
+        return False
+
+    def unmount_drive(self, *, timeout: float = 600.0) -> None:
         if self.refusal:
             raise self.refusal
         self.unmounted += 1

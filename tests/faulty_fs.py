@@ -14,6 +14,7 @@ import os
 import random
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -42,6 +43,7 @@ class Rules:
         fail_range: See ``fail``.
         hang: Whether reads that touch ``hang_range`` hang until this is False again.
         hang_range: See ``hang``.
+        list_fail: The error of every listing, or an empty string.
         write_fail: The error of every write, and of everything else that changes something.
         write_after: That many bytes can be written before.
     """
@@ -54,6 +56,7 @@ class Rules:
     fail_range: tuple[int, int] = (0, _EVERYTHING)
     hang: bool = False
     hang_range: tuple[int, int] = (0, _EVERYTHING)
+    list_fail: str = ""
     write_fail: str = ""
     write_after: int = 0
 
@@ -81,6 +84,10 @@ class Faulty:
         """End the server at once: whatever is asked of the mount fails with ENOTCONN."""
         self._process.kill()
         self._process.wait()
+
+    def freeze(self) -> None:
+        """Stop the server: whatever is asked of the mount hangs."""
+        self._process.send_signal(signal.SIGSTOP)
 
 
 def _write_rules(control: Path, rules: Rules) -> None:
@@ -173,6 +180,12 @@ class _Book:
             self._free_at = max(self._free_at, now) + size / rules.bandwidth
             return self._free_at - now
 
+    def before_list(self) -> None:
+        """Raise when nothing may be listed."""
+        rules = self._look()
+        if rules.list_fail:
+            raise OSError(getattr(errno, rules.list_fail), rules.list_fail)
+
     def before_change(self, size: int = 0) -> None:
         """Raise when nothing more may be written."""
         rules = self._look()
@@ -211,6 +224,7 @@ class _Passthrough:
         return {key: getattr(status, key) for key in keys} | times
 
     def readdir(self, path: str, fh: int) -> list[str]:
+        self._book.before_list()
         return [".", "..", *os.listdir(self._real(path))]
 
     def statfs(self, path: str) -> dict[str, int]:

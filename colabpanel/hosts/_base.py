@@ -36,6 +36,7 @@ class Host(Protocol):
         is_served: Whether strangers to this kernel use the panel, as in Voila.
         root: The folder outside of which services refuse to work, or None.
         drive_mountpoint: Where `mount_drive` puts Drive by default, or None where it cannot.
+        drive_logs: The folder with the logs of Drive's own program, or None.
         custom_widgets: Whether the front end loads widgets beyond the core ones by itself.
         sends_up_to: Bytes of a file that `send_file` hands over well; 0 where there is no helper for it.
         keeps_secrets: Whether it keeps tokens for its users, which `secret` returns.
@@ -49,6 +50,7 @@ class Host(Protocol):
     is_served: bool
     root: Path | None
     drive_mountpoint: Path | None
+    drive_logs: Path | None
     custom_widgets: bool
     keeps_secrets: bool
     sends_up_to: int
@@ -97,16 +99,27 @@ class Host(Protocol):
         """
         ...
 
-    def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
-        """Mount Google Drive; call on the main thread only.
+    def mount_drive(
+        self, mountpoint: Path, *, readonly: bool = False, force: bool = False, timeout: float = 120.0
+    ) -> None:
+        """Mount Google Drive, within so many seconds; call on the main thread only.
 
         Raises:
+            MountFailedError: Drive's own program gave up; another try may work.
             HostError: The host cannot, or Drive refused.
         """
         ...
 
-    def unmount_drive(self) -> None:
-        """Write out what is pending and unmount Google Drive; call on the main thread only."""
+    def drive_is_starting(self) -> bool:
+        """Whether Drive's own program runs: while it is being mounted, the user has given consent then."""
+        ...
+
+    def unmount_drive(self, *, timeout: float = 600.0) -> None:
+        """Write out what is pending within so many seconds, and unmount Google Drive; call on the main thread only.
+
+        Raises:
+            HostError: The host cannot, or not everything could be written out.
+        """
         ...
 
     def send_file(self, path: Path) -> None:
@@ -165,6 +178,7 @@ class IPythonHost:
     is_served = False
     root: Path | None = None
     drive_mountpoint: Path | None = None
+    drive_logs: Path | None = None
     custom_widgets = True
     keeps_secrets = False
     sends_up_to = 0
@@ -245,14 +259,20 @@ class IPythonHost:
         """Return None: only Colab keeps secrets."""
         return None
 
-    def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
+    def mount_drive(
+        self, mountpoint: Path, *, readonly: bool = False, force: bool = False, timeout: float = 120.0
+    ) -> None:
         """Refuse: only Colab mounts Drive by itself."""
         raise HostError(
             f"{self.name} cannot mount Google Drive by itself.",
             hint="Choose a folder that serves as Drive, such as the one Google Drive for desktop makes.",
         )
 
-    def unmount_drive(self) -> None:
+    def drive_is_starting(self) -> bool:
+        """Return False: no Drive is mounted here."""
+        return False
+
+    def unmount_drive(self, *, timeout: float = 600.0) -> None:
         """Refuse: only Colab mounts Drive by itself."""
         raise HostError(f"{self.name} has not mounted Google Drive, so there is nothing to unmount.")
 

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from colabpanel.errors import HostError
+import psutil
+
+from colabpanel.errors import HostError, MountFailedError
 from colabpanel.hosts._base import IPythonHost, PageCall
 from colabpanel.hosts._limits import COLAB_ENTERPRISE_LIMITS, COLAB_LIMITS, KeepAliveWay, TimeLimit
 
 __all__ = ["ColabDrive", "ColabFiles", "ColabHost", "ColabOutput", "ColabRuntime", "ColabUserdata"]
 
-_MOUNT_TIMEOUT_MS = 120_000
-_FLUSH_TIMEOUT_MS = 600_000
+_DRIVE_PROGRAM = "drive"
 
 
 class ColabDrive(Protocol):
@@ -99,6 +100,7 @@ class ColabHost(IPythonHost):
 
     name = "Google Colab"
     drive_mountpoint: Path | None = Path("/content/drive")
+    drive_logs: Path | None = Path.home() / ".config/Google/DriveFS/Logs"
     custom_widgets = False
     keeps_secrets = True
     sends_up_to = 256 << 20  # the browser holds all of it in memory, and the page with it
@@ -142,10 +144,13 @@ class ColabHost(IPythonHost):
                 hint="Switch on its notebook access, behind the key in Colab's side bar.",
             ) from None
 
-    def mount_drive(self, mountpoint: Path, *, readonly: bool = False, force: bool = False) -> None:
+    def mount_drive(
+        self, mountpoint: Path, *, readonly: bool = False, force: bool = False, timeout: float = 120.0
+    ) -> None:
         """Mount Google Drive; the user is asked for consent in the page."""
+        milliseconds = round(timeout * 1000)
         try:
-            self._drive().mount(str(mountpoint), force_remount=force, timeout_ms=_MOUNT_TIMEOUT_MS, readonly=readonly)
+            self._drive().mount(str(mountpoint), force_remount=force, timeout_ms=milliseconds, readonly=readonly)
         except NotImplementedError as error:
             raise HostError(
                 f"{self.name} offers no Drive mount here.", hint="Use a Colab runtime started from the Colab page."
@@ -153,10 +158,14 @@ class ColabHost(IPythonHost):
         except ValueError as error:
             raise _mount_refused(mountpoint, str(error)) from error
 
-    def unmount_drive(self) -> None:
+    def drive_is_starting(self) -> bool:
+        """Whether Drive's own program runs."""
+        return any(process.info["name"] == _DRIVE_PROGRAM for process in psutil.process_iter(["name"]))
+
+    def unmount_drive(self, *, timeout: float = 600.0) -> None:
         """Write out what is pending and unmount Google Drive."""
         try:
-            self._drive().flush_and_unmount(timeout_ms=_FLUSH_TIMEOUT_MS)
+            self._drive().flush_and_unmount(timeout_ms=round(timeout * 1000))
         except ValueError as error:
             raise HostError(
                 "Drive could not write out everything before unmounting.",
@@ -203,7 +212,4 @@ def _mount_refused(mountpoint: Path, reason: str) -> HostError:
             f"{mountpoint} already contains files, so Drive cannot be mounted there.",
             hint="Move them away, or choose another mountpoint.",
         )
-    return HostError(
-        f"Drive did not mount: {reason}.",
-        hint="Press Mount again; the second try often works. If it does not, restart the runtime.",
-    )
+    return MountFailedError(f"Drive did not mount: {reason}.", hint="Restart the runtime, and mount it first of all.")

@@ -7,10 +7,22 @@ from pathlib import Path
 
 from colabpanel.errors import StorageError
 
-__all__ = ["DRIVE", "insist_on_drive", "insist_on_mount", "is_remote", "mount_of", "remote_mount"]
+__all__ = [
+    "DRIVE",
+    "MOUNTS",
+    "insist_on_drive",
+    "insist_on_mount",
+    "is_remote",
+    "mount_of",
+    "mounted_at",
+    "remote_mount",
+]
 
 DRIVE = Path("/content/drive")
 """Where Colab mounts Google Drive."""
+
+MOUNTS = Path("/proc/self/mounts")
+"""The list of mounts, which answers even while a mount itself hangs."""
 
 _REMOTE = ("fuse", "drive", "nfs", "cifs", "smb", "9p", "sshfs", "davfs")
 
@@ -28,6 +40,16 @@ def mount_of(path: Path) -> tuple[str, str]:
     except OSError:
         return "", ""
     return best, kind
+
+
+def mounted_at(mountpoint: Path, mounts: Path = MOUNTS) -> str:
+    """Return the kind of file system that is mounted at exactly this place, or nothing where none is."""
+    try:
+        lines = mounts.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return ""
+    rows = [line.split(" ") for line in lines]
+    return next((row[2] for row in reversed(rows) if row[1].replace("\\040", " ") == str(mountpoint)), "")
 
 
 def insist_on_drive(path: Path) -> None:

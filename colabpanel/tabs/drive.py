@@ -1,13 +1,16 @@
-"""The Drive tab: mount it where the host can, or let a folder serve as Drive; and browse files."""
+"""The Drive tab: mounting, or a folder that serves as Drive; browsing files, and whether they are safe."""
 
 from __future__ import annotations
 
 import ipywidgets
 
 from colabpanel.errors import HostError
-from colabpanel.services.drive import DriveFolder, find_drive, mount_drive, unmount_drive, use_drive_folder
+from colabpanel.services.drive import DriveFolder, find_drive, use_drive_folder
+from colabpanel.services.drive.health import drive_health
 from colabpanel.tabs._base import Tab, card
 from colabpanel.tabs._browser_card import BrowserCard
+from colabpanel.tabs._drive_mount_card import DriveMountCard, health_message
+from colabpanel.tabs._drive_safety_card import DriveSafetyCard
 from colabpanel.widgets.basics import button, escape, styled
 from colabpanel.widgets.messages import CodeView, Message
 from colabpanel.widgets.path_picker import PathPicker
@@ -19,34 +22,17 @@ class DriveTab(Tab):
     """Shows where Drive is, and changes it."""
 
     def build(self) -> list[ipywidgets.Widget]:
-        """Make the card for mounting on Colab, or for choosing a folder elsewhere, and the browser of files."""
+        """Make the card for mounting on Colab, or for choosing a folder elsewhere; more once it is asked for."""
         self.status = ipywidgets.HTML()
-        self.code = CodeView()
         self._can_mount = self.context.host.drive_mountpoint is not None
         content = self._mount_card() if self._can_mount else self._folder_card()
         self._show_drive(None)
         self.in_background("find-drive", lambda _: find_drive(host=self.context.host), self._show_drive)
-        return [content, self._files_card()]
+        return [content, self._more_card()]
 
     def _mount_card(self) -> ipywidgets.Widget:
-        self.mount_button = button(
-            "Mount Drive", tooltip="Ask for consent and mount Google Drive", icon="plug", kind="primary"
-        )
-        self.unmount_button = button(
-            "Unmount", tooltip="Write out what is pending, then unmount", icon="eject", kind="danger"
-        )
-        self.readonly = styled(ipywidgets.Checkbox(description="Read only", indent=False), "cp-check")
-        self.readonly.observe(lambda _: self._show_code(), names="value")
-        self.jobs = self.job_view(self.mount_button, self.unmount_button, *self.for_coders(self.code))
-        self.on_click(self.mount_button, self.mount)
-        self.on_click(self.unmount_button, self.unmount)
-        return card(
-            "Google Drive",
-            self.status,
-            self.readonly,
-            self.jobs,
-            lead="Mounting runs once no cell runs, and asks for your consent in a window of its own.",
-        )
+        self.mounting = DriveMountCard(self, self.status, show_drive=self._show_drive, show_state=self._show_state)
+        return self.mounting.widget
 
     def _folder_card(self) -> ipywidgets.Widget:
         self.folder = PathPicker("Folder", self.browse, folders_only=True, root=self.context.host.root)
@@ -55,8 +41,11 @@ class DriveTab(Tab):
         self.use_button = button(
             "Use this folder", tooltip="Start from this folder when choosing files", icon="check", kind="primary"
         )
-        self.jobs = self.job_view(self.use_button, *self.for_coders(self.code))
+        self.check_button = button("Check", tooltip="Look whether the folder answers", icon="heartbeat", kind="quiet")
+        self.code = CodeView()
+        self.jobs = self.job_view(self.use_button, self.check_button, *self.for_coders(self.code))
         self.on_click(self.use_button, self.use_folder)
+        self.on_click(self.check_button, self.check_folder)
         return card(
             "A folder that serves as Drive",
             self.status,
@@ -65,55 +54,48 @@ class DriveTab(Tab):
             lead="Choose the folder where your archives are, such as the one Google Drive for desktop makes.",
         )
 
-    def _files_card(self) -> ipywidgets.Widget:
-        """Make the place of the browser of files, which is many widgets and therefore made once it is asked for."""
+    def _more_card(self) -> ipywidgets.Widget:
+        """Make the place of what takes many widgets, and is therefore made once it is asked for."""
         self.files_button = button(
             "Look through files", tooltip="List, copy, move, delete and zip files", icon="folder-open"
         )
-        self.on_click(self.files_button, self.look_through_files)
-        closed = card(
-            "Browse files",
-            styled(ipywidgets.HBox([self.files_button]), "cp-row"),
-            lead="Drive and this machine side by side, however many files there are: copy, move, rename, delete, zip.",
+        self.safety_button = button(
+            "Is it safe?", tooltip="See whether files have reached Drive", icon="cloud", kind="quiet"
         )
-        self.files = ipywidgets.VBox([closed])
-        return self.files
+        self.on_click(self.files_button, self.look_through_files)
+        self.on_click(self.safety_button, self.look_whether_safe)
+        row = styled(ipywidgets.HBox([self.files_button, self.safety_button]), "cp-row")
+        lead = "Drive and this machine side by side, however many files there are: copy, move, rename, delete, zip."
+        self.more = ipywidgets.VBox([card("Files", row, lead=lead)])
+        return self.more
 
     def look_through_files(self) -> None:
         """Open the browser of files."""
         self.browser = BrowserCard(self)
-        self.files.children = [self.browser.widget]
+        self.files_button.layout.display = "none"
+        self.more.children = [*self.more.children, self.browser.widget]
 
-    def mount(self) -> None:
-        """Mount Drive through the host."""
-        self.start_job(
-            self.jobs,
-            self._mounted,
-            lambda progress: mount_drive(readonly=self.readonly.value, host=self.context.host, progress=progress),
-        )
-
-    def unmount(self) -> None:
-        """Unmount Drive through the host."""
-        self.start_job(
-            self.jobs, self._unmounted, lambda progress: unmount_drive(host=self.context.host, progress=progress)
-        )
+    def look_whether_safe(self) -> None:
+        """Open the card that tells which files have reached Drive."""
+        self.safety = DriveSafetyCard(self)
+        self.safety_button.layout.display = "none"
+        self.more.children = [*self.more.children, self.safety.widget]
 
     def use_folder(self) -> None:
         """Let the chosen folder serve as Drive."""
-        path = self.folder.path
-        if not path:
-            raise HostError("No folder is chosen.", hint="Type or paste a path, or browse to one.")
+        path = self._chosen_folder()
         self.start_job(self.jobs, self._folder_in_use, lambda _: use_drive_folder(path, host=self.context.host))
 
-    def _mounted(self, drive: DriveFolder) -> Message:
-        self._show_drive(drive)
-        return Message(
-            "ok", f"Drive is mounted: your files are in {drive.root}.", "Stage an archive from it in Data staging."
-        )
+    def check_folder(self) -> None:
+        """Look whether the folder answers: the chosen one, or the one that serves as Drive."""
+        path = self.folder.path or self.context.state.drive_root or self._chosen_folder()
+        host = self.context.host
+        self.start_job(self.jobs, health_message, lambda progress: drive_health(path, host=host, progress=progress))
 
-    def _unmounted(self, _: None) -> Message:
-        self._show_drive(None)
-        return Message("ok", "Drive is unmounted, and everything was written out.")
+    def _chosen_folder(self) -> str:
+        if not self.folder.path:
+            raise HostError("No folder is chosen.", hint="Type or paste a path, or browse to one.")
+        return self.folder.path
 
     def _folder_in_use(self, drive: DriveFolder) -> Message:
         self._show_drive(drive)
@@ -122,15 +104,15 @@ class DriveTab(Tab):
     def _show_drive(self, drive: DriveFolder | None) -> None:
         self.context.state.drive_root = str(drive.root) if drive else ""
         if drive is not None:
-            words = f"{'Mounted' if drive.mountpoint else 'In use'}: {drive.root}"
+            self._show_state(f"{'Mounted' if drive.mountpoint else 'In use'}: {drive.root}")
         else:
-            words = "Not mounted." if self._can_mount else "No folder is chosen."
+            self._show_state("Not mounted." if self._can_mount else "No folder is chosen.")
+        if not self._can_mount:
+            self._show_code()
+
+    def _show_state(self, words: str) -> None:
         self.status.value = f'<p class="cp-lead" role="status">{escape(words)}</p>'
-        self._show_code()
 
     def _show_code(self) -> None:
-        if self._can_mount:
-            call = f"colabpanel.mount_drive({'readonly=True' if self.readonly.value else ''})"
-        else:
-            call = f"colabpanel.use_drive_folder({self.folder.path or self.context.state.drive_root!r})"
+        call = f"colabpanel.use_drive_folder({self.folder.path or self.context.state.drive_root!r})"
         self.code.show(["import colabpanel", "", call])

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from colabpanel.errors import HostError
 from colabpanel.panel import Panel
+from colabpanel.services import saves
+from colabpanel.services.drive.health import DriveHealth
+from colabpanel.tabs import _drive_mount_card
 from colabpanel.tabs.drive import DriveTab
 from tests.fakes import FakeHost
 
@@ -22,18 +28,18 @@ def test_on_colab_drive_is_mounted_and_unmounted(
     panel = make_panel(host)
     tab = _tab(panel)
     assert "Not mounted." in tab.status.value
-    tab.readonly.value = True
-    assert "mount_drive(readonly=True)" in tab.code.value
-    tab.mount_button.click()
+    tab.mounting.readonly.value = True
+    assert "mount_drive(readonly=True)" in tab.mounting.code.value
+    tab.mounting.mount_button.click()
     tick(panel)
     assert panel.state.drive_root == str(tmp_path / "drive" / "MyDrive")
     assert "Mounted: " in tab.status.value
-    assert "Drive is mounted" in tab.jobs.message.value
-    tab.unmount_button.click()
+    assert "Drive is mounted" in tab.mounting.jobs.message.value
+    tab.mounting.unmount_button.click()
     tick(panel)
     assert panel.state.drive_root == ""
     assert host.unmounted == 1
-    assert "everything was written out" in tab.jobs.message.value
+    assert "everything was written out" in tab.mounting.jobs.message.value
 
 
 def test_a_refusal_is_told_with_its_hint(
@@ -43,10 +49,10 @@ def test_a_refusal_is_told_with_its_hint(
     host.refusal = HostError("Drive did not mount: <b>.", hint="Press Mount again.")
     panel = make_panel(host)
     tab = _tab(panel)
-    tab.mount_button.click()
+    tab.mounting.mount_button.click()
     tick(panel)
-    assert "Drive did not mount: &lt;b&gt;." in tab.jobs.message.value
-    assert "Press Mount again." in tab.jobs.message.value
+    assert "Drive did not mount: &lt;b&gt;." in tab.mounting.jobs.message.value
+    assert "Press Mount again." in tab.mounting.jobs.message.value
 
 
 def test_elsewhere_a_folder_serves_as_drive_and_is_remembered(
@@ -82,4 +88,80 @@ def test_the_browser_of_files_is_made_when_it_is_asked_for(
     tick(panel)
     tab.files_button.click()
     tick(panel)
-    assert [entry.name for entry in tab.browser.left.page.entries] == ["a.txt"]
+    page = tab.browser.left.page
+    assert page is not None
+    assert [entry.name for entry in page.entries] == ["a.txt"]
+
+
+def test_a_drive_that_went_away_is_noticed_and_repaired(
+    make_panel: Callable[..., Panel],
+    tmp_path: Path,
+    tick: Callable[[Panel], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = FakeHost(tmp_path, drive_mountpoint=tmp_path / "drive")
+    panel = make_panel(host)
+    tab = _tab(panel)
+    tab.mounting.mount_button.click()
+    tick(panel)
+    health = DriveHealth("hangs", tmp_path / "drive", "fuse.drive", None, "It <b>hangs</b>.", "Press Repair.")
+    monkeypatch.setattr(_drive_mount_card, "drive_health", lambda **_: health)
+    tab.mounting._look()
+    assert "Stale: It &lt;b&gt;hangs&lt;/b&gt;." in tab.status.value
+    tab.mounting.check_button.click()
+    tick(panel)
+    assert "Press Repair." in tab.mounting.jobs.message.value
+    well = DriveHealth("ok", tmp_path / "drive", "fuse.drive", 0.1, "It answers.")
+    monkeypatch.setattr(_drive_mount_card, "drive_health", lambda **_: well)
+    tab.mounting._look()
+    assert f"Mounted: {tmp_path / 'drive/MyDrive'}" in tab.status.value
+    shutil.rmtree(tmp_path / "drive")
+    tab.mounting.repair_button.click()
+    tick(panel)
+    assert "Drive is back." in tab.mounting.jobs.message.value
+
+
+def test_nothing_is_looked_at_while_nothing_is_mounted(make_panel: Callable[..., Panel], tmp_path: Path) -> None:
+    tab = _tab(make_panel(FakeHost(tmp_path, drive_mountpoint=tmp_path / "drive")))
+    tab.mounting._look()
+    assert "Not mounted." in tab.status.value
+
+
+def test_a_folder_is_checked(
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    panel = make_panel(host)
+    tab = _tab(panel)
+    tab.check_button.click()
+    assert "No folder is chosen." in tab.notice.value
+    tab.folder.text.value = str(tmp_path)
+    tab.check_button.click()
+    tick(panel)
+    assert "answers in" in tab.jobs.message.value
+
+
+def test_files_are_looked_at_and_waited_for(
+    make_panel: Callable[..., Panel],
+    host: FakeHost,
+    tmp_path: Path,
+    tick: Callable[[Panel], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(saves, "_newest", {})
+    panel = make_panel(host)
+    tab = _tab(panel)
+    tab.safety_button.click()
+    card = tab.safety
+    card.check_button.click()
+    assert "Nothing was saved in this session." in tab.notice.value
+    (tmp_path / "<b>").write_text("x")
+    saves.note_save(tmp_path / "<b>")
+    card.check_button.click()
+    tick(panel)
+    assert "1 file, 1 byte, on this machine only." in card.jobs.message.value
+    assert "&lt;b&gt;: here" in card.jobs.message.value
+    card.path.text.value = str(tmp_path / "<b>")
+    assert "wait_until_safe" in card.code.value
+    card.wait_button.click()
+    tick(panel)
+    assert "on this machine only." in card.jobs.message.value

@@ -14,6 +14,7 @@ from colabpanel.errors import ColabPanelError, JobCancelledError
 from colabpanel.hosts import Host
 from colabpanel.progress import Progress
 from colabpanel.services.checkpoints.service import Checkpoints, active_checkpoints
+from colabpanel.services.drive.safety import drive_safety
 from colabpanel.services.mounts import is_remote
 from colabpanel.services.saves import SafeSave, saves
 from colabpanel.services.waiting import apart
@@ -133,7 +134,22 @@ def _newest_save(changed_since: float | None) -> SafetyCheck:
             f"The last cell began {later} after {_called(elsewhere.path)} was saved.",
             "Save what that cell has made, if you need it.",
         )
+    if _is_on_its_way(elsewhere.path):
+        return SafetyCheck(
+            "risk",
+            f"{_called(elsewhere.path)} is written, but not all of it has reached Drive yet.",
+            "Wait a minute, or unmount Drive in the Drive tab: that writes out everything.",
+        )
     return SafetyCheck("safe", f"{_called(elsewhere.path)} {_saved(elsewhere)}.")
+
+
+def _is_on_its_way(path: Path) -> bool:
+    """Whether Drive tells that it has not uploaded everything; where it does not tell, what was read back counts."""
+    try:
+        found = drive_safety(path)
+    except ColabPanelError:
+        return False
+    return found.count("on its way") > 0
 
 
 def _called(path: Path) -> str:

@@ -17,6 +17,7 @@ import contextlib
 import errno
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,7 @@ __all__ = ["Outcome", "Partial"]
 _VERSION = 1
 _INSIDE_NAME = ".colabpanel.partial"
 _FILES, _JOURNAL, _LOCK = "files", "journal.jsonl", "lock"
+_PAUSES = (0.0, 0.02, 0.1, 0.3, 0.6)  # seconds
 _OUR_NAMES = {_FILES, _JOURNAL, "journal.new", _LOCK, ".colabpanel-Case"}
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BATCH_MEMBERS = 256
@@ -223,8 +225,7 @@ class Partial:
         if self.target is not None:
             self.target.close()
         if self._is_left_over:
-            with contextlib.suppress(OSError):
-                self.folder.rmdir()
+            _remove_once_empty(self.folder)
 
     def remove(self) -> None:
         """Delete it with everything in it.
@@ -247,6 +248,15 @@ class Partial:
             if error.errno != errno.ENOTEMPTY:
                 raise
             self._is_left_over = True
+
+
+def _remove_once_empty(folder: Path) -> None:
+    """Remove a folder in which a file stays until the mount has noticed, in its own time, that it was closed."""
+    for pause in _PAUSES:
+        time.sleep(pause)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+            return
 
 
 def _remove_tree(folder: Path) -> None:

@@ -61,10 +61,10 @@ def test_a_run_that_resumes_is_the_run_that_never_stopped(tmp_path: Path) -> Non
     restored = _opened(tmp_path / "run").restore(other.model, which="last", **other.parts)
     assert [other.step() for _ in range(STEPS)] == uninterrupted
     assert (restored.checkpoint.step, restored.checkpoint.epoch) == (STEPS - 1, (STEPS - 1) / 2)
-    assert restored.restored == (
+    assert [what for what in restored.restored if "Keras" not in what] == [  # which another test may have loaded
         *("model", "optimizer", "scheduler"),
         *("random numbers of Python", "random numbers of NumPy", "random numbers of PyTorch"),
-    )
+    ]
     assert restored.not_restored == ()
     assert restored.model is other.model
     for one, two in zip(training.model.state_dict().values(), other.model.state_dict().values(), strict=True):

@@ -31,7 +31,7 @@ class FakeColab(FakeHost):
         super().__init__(folder, drive_mountpoint=Path("/content/drive"))
         self.calls: list[str] = []
 
-    def unmount_drive(self) -> None:
+    def unmount_drive(self, *, timeout: float = 600.0) -> None:
         super().unmount_drive()
         self.calls.append("unmount")
 

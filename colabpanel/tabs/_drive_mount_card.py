@@ -1,0 +1,132 @@
+"""The card that mounts Drive, tells how it does, and brings it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import ipywidgets
+
+from colabpanel.services.drive import DriveFolder, mount_drive, unmount_drive
+from colabpanel.services.drive.health import DriveHealth, drive_health
+from colabpanel.services.drive.repairing import RepairedDrive, repair_drive
+from colabpanel.tabs._base import Tab, card
+from colabpanel.widgets.basics import button, styled
+from colabpanel.widgets.messages import CodeView, Message
+
+__all__ = ["DriveMountCard", "health_message"]
+
+_LOOK_SECONDS = 30.0
+
+
+class DriveMountCard:
+    """Mounts and unmounts Drive where the host can.
+
+    Args:
+        tab: The tab it belongs to.
+        show_drive: Called with where Drive is now, or None.
+        show_state: Called with a few words about how it does.
+    """
+
+    def __init__(
+        self,
+        tab: Tab,
+        status: ipywidgets.Widget,
+        *,
+        show_drive: Callable[[DriveFolder | None], object],
+        show_state: Callable[[str], object],
+    ) -> None:
+        self._tab, self._show_drive, self._show_state = tab, show_drive, show_state
+        self._sick = False
+        self.mount_button = button(
+            "Mount Drive", tooltip="Ask for consent and mount Google Drive", icon="plug", kind="primary"
+        )
+        self.unmount_button = button(
+            "Unmount", tooltip="Write out what is pending, then unmount", icon="eject", kind="danger"
+        )
+        self.check_button = button("Check", tooltip="Look whether Drive answers", icon="heartbeat", kind="quiet")
+        self.repair_button = button(
+            "Repair", tooltip="Write out what can be written out, then mount anew", icon="wrench", kind="quiet"
+        )
+        self.readonly = styled(ipywidgets.Checkbox(description="Read only", indent=False), "cp-check")
+        self.readonly.observe(lambda _: self._show_code(), names="value")
+        self.code = CodeView()
+        buttons = (self.mount_button, self.unmount_button, self.check_button, self.repair_button)
+        self.jobs = tab.job_view(*buttons, *tab.for_coders(self.code))
+        for made, call in zip(buttons, (self.mount, self.unmount, self.check, self.repair), strict=True):
+            tab.on_click(made, call)
+        self._show_code()
+        tab.context.refresher.every(_LOOK_SECONDS, self._look)
+        self.widget = card(
+            "Google Drive",
+            status,
+            self.readonly,
+            self.jobs,
+            lead="Mounting runs once no cell runs, and asks for your consent in a window of its own.",
+        )
+
+    def _show_code(self) -> None:
+        call = f"colabpanel.mount_drive({'readonly=True' if self.readonly.value else ''})"
+        self.code.show(["import colabpanel", "", call])
+
+    def mount(self) -> None:
+        """Mount Drive through the host."""
+        host, readonly = self._tab.context.host, self.readonly.value
+        self._tab.start_job(
+            self.jobs, self._mounted, lambda progress: mount_drive(readonly=readonly, host=host, progress=progress)
+        )
+
+    def unmount(self) -> None:
+        """Unmount Drive through the host."""
+        host = self._tab.context.host
+        self._tab.start_job(self.jobs, self._unmounted, lambda progress: unmount_drive(host=host, progress=progress))
+
+    def check(self) -> None:
+        """Look whether Drive answers."""
+        host = self._tab.context.host
+        self._tab.start_job(self.jobs, self._looked, lambda progress: drive_health(host=host, progress=progress))
+
+    def repair(self) -> None:
+        """Mount Drive anew."""
+        host = self._tab.context.host
+        self._tab.start_job(self.jobs, self._repaired, lambda progress: repair_drive(host=host, progress=progress))
+
+    def _mounted(self, drive: DriveFolder) -> Message:
+        self._show_drive(drive)
+        return Message(
+            "ok", f"Drive is mounted: your files are in {drive.root}.", "Stage an archive from it in Data staging."
+        )
+
+    def _unmounted(self, _: None) -> Message:
+        self._show_drive(None)
+        return Message("ok", "Drive is unmounted, and everything was written out.")
+
+    def _looked(self, health: DriveHealth) -> Message:
+        self._seen(health)
+        return health_message(health)
+
+    def _repaired(self, repaired: RepairedDrive) -> Message:
+        self._show_drive(repaired.drive)
+        kind = "warning" if repaired.unsure else "ok"
+        return Message(kind, "Drive is back.", "", "\n".join(repaired.steps), "What was done")
+
+    def _look(self) -> None:
+        """Notice a Drive that went away; what is not mounted is not looked at."""
+        root = self._tab.context.state.drive_root
+        if not root:
+            return
+        host = self._tab.context.host
+        self._tab.in_background("drive-health", lambda _: drive_health(host=host), self._seen)
+
+    def _seen(self, health: DriveHealth) -> None:
+        if health.is_sick:
+            self._show_state(f"Stale: {health.sentence}")
+        elif self._sick and health.state == "ok":
+            self._show_state(f"Mounted: {health.path / Path(self._tab.context.state.drive_root).name}")
+        self._sick = health.is_sick
+
+
+def health_message(health: DriveHealth) -> Message:
+    """Say how Drive does."""
+    kind = "ok" if health.state == "ok" else "error" if health.is_sick else "warning"
+    return Message(kind, health.sentence, health.hint)
