@@ -18,14 +18,14 @@ export COVERAGE_FILE := $(CURDIR)/build/coverage/data
 export COLABPANEL_COLAB_PYTHON := $(CURDIR)/$(COLAB)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check unit unit-colab browser test-long bench upgrade clean
+.PHONY: run test check unit unit-odd unit-colab browser test-long bench upgrade clean
 
 run: .venv-run/ready
 	.venv-run/bin/colabpanel serve --root demo-data --sample
 
 test: .venv/ready .venv-colab/ready chromium
 	$(TIMED) "checks" $(MAKE) --no-print-directory check
-	$(TIMED) "units and tabs, both ends" $(MAKE) --no-print-directory --jobs 2 --output-sync=target unit unit-colab
+	$(TIMED) "units and tabs, both ends" $(MAKE) --no-print-directory --jobs 3 --output-sync=target unit unit-odd unit-colab
 	$(TIMED) "browser" $(MAKE) --no-print-directory browser
 	@sh tools/timed.sh --sum
 
@@ -40,11 +40,13 @@ check: .venv/ready .venv-colab/ready
 unit: .venv/ready
 	rm -rf build/coverage && mkdir -p build/coverage
 	$(NEWEST)/coverage run $(PYTEST) $(UNIT) $(addprefix --ignore ,$(ODD))
-	$(NEWEST)/python $(PYTEST) $(ODD) -m "not slow"
 	$(NEWEST)/python $(PYTEST) $(KERNEL) -m "not slow"
 	$(NEWEST)/coverage combine -q
 	$(NEWEST)/coverage report --skip-covered --include "colabpanel/services/*,colabpanel/jobs.py,colabpanel/progress.py,colabpanel/errors.py" --fail-under 95
 	$(NEWEST)/coverage report --format total --fail-under 90
+
+unit-odd: .venv/ready
+	$(NEWEST)/python $(PYTEST) $(ODD) -m "not slow"
 
 unit-colab: .venv-colab/ready
 	$(COLAB)/python $(PYTEST) $(UNIT)

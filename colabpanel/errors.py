@@ -15,6 +15,7 @@ ColabPanelError
 │   └── SourceLostError   the source went away
 │       └── UnreadableError   a part of it cannot be read, however often it is tried
 ├── HostError             this notebook host cannot do it
+│   └── MountFailedError  Drive's own program gave up; another try often works
 ├── JobBusyError
 └── JobCancelledError
 ```

@@ -63,7 +63,7 @@ class Panel:
         self.attention = Attention()
         self.tabs: dict[str, Tab] = {}
         self._closed = False
-        self._entries = registered_tabs(tabs)
+        self._entries = [one for one in registered_tabs(tabs) if not (one.runs_code and self.host.is_served)]
         self._opened: set[int] = set()
         self.watch, self.activity = watch_of(self.host), Activity(self.host)
         self.alerting = Alerting(self.host, self.state, self.runner, self._under_lock)

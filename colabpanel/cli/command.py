@@ -10,7 +10,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from colabpanel import __version__
-from colabpanel.cli import browsing, checkpoints, doctor, drive, fetching, images, serving, snapshots, staging
+from colabpanel.cli import (
+    browsing,
+    checkpoints,
+    doctor,
+    drive,
+    fetching,
+    images,
+    requirements,
+    serving,
+    snapshots,
+    staging,
+)
 from colabpanel.cli.terminal import EXIT_CODES, tell
 from colabpanel.errors import ColabPanelError
 
@@ -43,6 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"colabpanel {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for part in (staging, fetching, browsing, drive, snapshots, checkpoints, images, serving, doctor):
+    for part in (staging, fetching, browsing, drive, snapshots, checkpoints, images, requirements, serving, doctor):
         part.add_commands(commands)
     return parser

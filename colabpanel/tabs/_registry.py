@@ -24,11 +24,13 @@ class TabEntry:
         name: How `colabpanel.show` takes it ("staging").
         title: What stands on the tab.
         target: ``"package.module:Class"``.
+        runs_code: Whether it is left out of the dashboard, which runs no code of anybody.
     """
 
     name: str
     title: str
     target: str
+    runs_code: bool = False
 
     def load(self) -> type[Tab]:
         """Import the tab's class."""
@@ -45,6 +47,7 @@ TABS = (
     TabEntry("memory", "Memory", "colabpanel.tabs.memory:MemoryTab"),
     TabEntry("downloads", "Downloads", "colabpanel.tabs.downloads:DownloadsTab"),
     TabEntry("images", "Image preview", "colabpanel.tabs.images:ImagesTab"),
+    TabEntry("modules", "Modules", "colabpanel.tabs.modules:ModulesTab", runs_code=True),
     TabEntry("session", "Session", "colabpanel.tabs.session:SessionTab"),
 )
 

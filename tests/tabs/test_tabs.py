@@ -25,7 +25,7 @@ def test_tabs_are_chosen_by_name_in_the_order_given() -> None:
     assert [entry.name for entry in registered_tabs(["staging", "drive"])] == ["staging", "drive"]
     with pytest.raises(InputError, match="no tab called 'stagin'") as caught:
         registered_tabs(["stagin"])
-    assert "downloads, drive, dump, images, memory, session, staging" in caught.value.hint
+    assert "downloads, drive, dump, images, memory, modules, session, staging" in caught.value.hint
 
 
 def test_other_packages_may_add_tabs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,6 +39,7 @@ def test_other_packages_may_add_tabs(monkeypatch: pytest.MonkeyPatch) -> None:
         "memory",
         "downloads",
         "images",
+        "modules",
         "session",
         "Notes",
     ]

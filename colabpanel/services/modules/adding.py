@@ -1,0 +1,228 @@
+"""Modules put onto the import path, imported into the notebook, and remembered for the next session."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from colabpanel.errors import ColabPanelError, HostError, InputError
+from colabpanel.hosts import Host, detect
+from colabpanel.progress import Progress
+from colabpanel.services.modules.bringing import Brought, bring
+from colabpanel.services.modules.conflicts import conflicts_of, shadows_python
+from colabpanel.services.modules.finding import copy_code, find_modules
+from colabpanel.services.modules.models import AddedModules, FoundModules, ModulePath
+from colabpanel.services.modules.reloading import ModuleReloader
+from colabpanel.services.modules.remembering import forget_modules, remember
+from colabpanel.services.modules.versions import modules_below
+from colabpanel.services.skipped import Skipped
+from colabpanel.services.waiting import result_of
+
+__all__ = [
+    "add_module_path",
+    "module_paths",
+    "reload_modules",
+    "reloader_of",
+    "remove_module_path",
+]
+
+
+@dataclass
+class _Added:
+    source: str
+    found: FoundModules
+    brought: Brought
+
+
+_added: dict[str, _Added] = {}
+_reloaders: dict[int, ModuleReloader] = {}
+_copying = threading.Lock()
+
+
+def add_module_path(
+    path: str | Path,
+    *,
+    import_it: bool | Sequence[str] = True,
+    mirror: str = "auto",
+    host: Host | None = None,
+    progress: Progress | None = None,
+) -> AddedModules:
+    """Make modules importable, and import them into the notebook.
+
+    The folder comes after the notebook's own and before everything that is installed; one that holds a name of
+    Python's own library comes last. What is on Drive is copied to the local disk first, so that no import hangs; the
+    copy is brought up to date when modules are reloaded.
+
+    Args:
+        path: A .py file, a package, a folder of modules, a zip or a wheel; or the address of one, or of a git
+            repository (``https://github.com/user/name@branch``).
+        import_it: Whether to import what is found; names import those alone.
+        mirror: ``auto`` copies what is on Drive or a network, ``always`` everything, ``never`` nothing.
+        host: The notebook host; None detects it.
+        progress: Is told how it goes on, and may cancel.
+
+    Raises:
+        InputError: There is nothing to import, or the path or address cannot be used.
+        StorageError: The disk, Drive or the network failed.
+        HostError: The dashboard runs no code.
+    """
+    host, progress = host or detect(), progress or Progress()
+    _insist_on_notebook(host)
+    if mirror not in {"auto", "always", "never"}:
+        raise InputError(f"There is no way {mirror!r} to mirror.", hint="The ways are: auto, always, never.")
+    source = os.fspath(path)
+    brought = bring(source, mirror=mirror, host=host, progress=progress)
+    found = find_modules(brought.path, progress=progress)
+    wanted = found.names if import_it is True else tuple(import_it or ())
+    if unknown := sorted(set(wanted) - set(found.names)):
+        raise InputError(f"There is no module {unknown[0]} in {source}.", hint=f"There is: {', '.join(found.names)}.")
+    others = {added.found.entry: added.found.names for added in _added.values()}
+    conflicts = conflicts_of(found.entry, found.names, others)
+    _put_on_path(found, host)
+    _added[source] = _Added(source, found, brought)
+    remember(host, source)
+    imported, failed = _imported(wanted, host, progress)
+    return AddedModules(
+        status="partial" if failed or brought.skipped else "ok",
+        source=source,
+        entry=found.entry,
+        names=found.names,
+        imported=imported,
+        conflicts=conflicts,
+        failed=failed,
+        skipped=brought.skipped,
+    )
+
+
+def _insist_on_notebook(host: Host) -> None:
+    if host.is_served:
+        raise HostError("The dashboard runs no code.", hint="Add modules in a notebook.")
+
+
+def _put_on_path(found: FoundModules, host: Host) -> None:
+    entry = str(found.entry)
+    while entry in sys.path:
+        sys.path.remove(entry)
+    if shadows_python(found.names):
+        sys.path.append(entry)
+    else:
+        own = {"", str(host.workspace), _here()}
+        sys.path.insert(1 if sys.path and sys.path[0] in own else 0, entry)
+    importlib.invalidate_caches()
+
+
+def _here() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:  # the working folder is gone
+        return ""
+
+
+def _imported(wanted: Sequence[str], host: Host, progress: Progress) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
+    """Import on the main thread, once no cell runs: a module may do anything."""
+    names = [name for name in wanted if name not in shadows_python(wanted)]
+    if not names:
+        return (), ()
+    progress.start(None, "Importing, once no cell runs", unit="seconds")
+
+    def run() -> tuple[list[str], list[Skipped]]:
+        done, failed = [], []
+        for name in names:
+            try:
+                host.namespace()[name] = importlib.import_module(name)
+            except Exception as error:  # noqa: BLE001 - whatever a module raises
+                failed.append(Skipped(name, f"{type(error).__name__}: {error}"))
+            else:
+                done.append(name)
+        reloader_of(host).note()
+        return done, failed
+
+    done, failed = result_of(host.on_main_thread(run), progress)
+    return tuple(done), tuple(failed)
+
+
+def remove_module_path(path: str | Path, *, host: Host | None = None) -> tuple[str, ...]:
+    """Take a place off the import path and unload its modules; names in the notebook stay as they are.
+
+    Returns:
+        The modules that were unloaded.
+
+    Raises:
+        InputError: It was not added.
+    """
+    host = host or detect()
+    added = _added.pop(os.fspath(path), None)
+    if added is None:
+        raise InputError(f"{path} was not added in this session.", hint="See colabpanel.module_paths().")
+    entry = added.found.entry
+    if entry not in {other.found.entry for other in _added.values()} and str(entry) in sys.path:
+        sys.path.remove(str(entry))
+    unloaded = tuple(sorted(name for name in modules_below([entry]) if name.partition(".")[0] in added.found.names))
+    for name in unloaded:
+        del sys.modules[name]
+    forget_modules(path, host=host)
+    importlib.invalidate_caches()
+    return unloaded
+
+
+def module_paths(*, host: Host | None = None) -> tuple[ModulePath, ...]:
+    """Return what was added in this session, and which version of each module is loaded."""
+    reloader = reloader_of(host or detect())
+    loaded = reloader.loaded()
+    return tuple(
+        ModulePath(
+            added.source,
+            added.found.entry,
+            added.found.names,
+            tuple(one for one in loaded if one.name.partition(".")[0] in added.found.names),
+        )
+        for added in _added.values()
+    )
+
+
+def reloader_of(host: Host) -> ModuleReloader:
+    """Return the reloader of a kernel, of which there is one."""
+    return _reloaders.setdefault(
+        id(host.shell), ModuleReloader(host, lambda: [one.found.entry for one in _added.values()], before=_refresh)
+    )
+
+
+def _refresh() -> None:
+    """Bring copies of code on Drive up to date, apart: what has come by the next cell is taken then."""
+    origins = [(added.brought.origin, added.brought.path) for added in _added.values() if added.brought.origin]
+    if not origins or not _copying.acquire(blocking=False):
+        return
+
+    def run() -> None:
+        try:
+            for origin, kept in origins:
+                assert origin is not None
+                copy_code(origin, kept if kept.suffix != ".py" else kept.parent)
+        except ColabPanelError:  # Drive does not answer; the copy is good for now
+            pass
+        finally:
+            _copying.release()
+
+    threading.Thread(target=run, name="colabpanel-modules", daemon=True).start()
+
+
+def reload_modules(enabled: bool = True, *, host: Host | None = None) -> ModuleReloader:  # noqa: FBT001, FBT002 - settled
+    """Reload modules that were added here before each cell, whenever their files have changed.
+
+    Args:
+        enabled: False stops it.
+        host: The notebook host; None detects it.
+
+    Raises:
+        HostError: The dashboard runs no code.
+    """
+    host = host or detect()
+    _insist_on_notebook(host)
+    reloader = reloader_of(host)
+    (reloader.start if enabled else reloader.stop)()
+    return reloader

@@ -1,0 +1,169 @@
+"""Reloading modules whose files have changed, before each cell."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from colabpanel.hosts import Host
+from colabpanel.services.modules.models import LoadedModule
+from colabpanel.services.modules.patching import Patcher
+from colabpanel.services.modules.versions import Source, Versions, modules_below
+
+__all__ = ["ModuleReloader", "ReloadEvent"]
+
+_MOST_EVENTS = 100
+
+
+@dataclass(frozen=True)
+class ReloadEvent:
+    """A module that was reloaded, or could not be.
+
+    Attributes:
+        name: The module.
+        when: Seconds since 1970.
+        version: The version that is loaded now.
+        error: Why the old version was kept, or nothing.
+        kept: What could not be changed in place: whoever holds it from before has the old one.
+    """
+
+    name: str
+    when: float
+    version: str
+    error: str = ""
+    kept: tuple[str, ...] = ()
+
+
+class ModuleReloader:
+    """Looks before each cell whether files of modules have changed, and reloads those.
+
+    Functions and classes are changed in place, so that what the notebook imported from a module, and instances that
+    exist, behave as the new version says. A file with an error leaves its module as it was, and that is told.
+
+    Args:
+        host: The notebook host.
+        folders: Returns the folders whose modules are looked at.
+        before: Called before each look, to bring copies up to date; it must not wait.
+    """
+
+    def __init__(
+        self, host: Host, folders: Callable[[], list[Path]], *, before: Callable[[], object] = lambda: None
+    ) -> None:
+        self._host, self._folders, self._before = host, folders, before
+        self._versions, self._failed = Versions(), dict[str, str]()
+        self._events: deque[ReloadEvent] = deque(maxlen=_MOST_EVENTS)
+        self._stop: Callable[[], None] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it looks before each cell."""
+        return self._stop is not None
+
+    def start(self) -> None:
+        """Look before each cell from now on."""
+        if self._stop is None:
+            self._stop = self._host.on_cell(self._look_quietly, self.note)
+            self.note()
+
+    def stop(self) -> None:
+        """Look no more; what is loaded stays."""
+        if self._stop is not None:
+            self._stop()
+            self._stop = None
+
+    def note(self) -> None:
+        """Note the version of modules that were imported since the last look."""
+        for module in modules_below(self._folders()).values():
+            self._versions.changed(module)
+
+    def loaded(self) -> tuple[LoadedModule, ...]:
+        """Return the modules that are loaded, by name."""
+        found = modules_below(self._folders())
+        return tuple(self._versions.of(found[name]) for name in sorted(found))
+
+    def events(self) -> tuple[ReloadEvent, ...]:
+        """Return what was reloaded and what could not be, newest first."""
+        return tuple(reversed(self._events))
+
+    def _look_quietly(self) -> None:
+        self._before()
+        for event in self.look():
+            if event.error:
+                sys.stderr.write(f"colabpanel: {event.name} was not reloaded: {event.error}\n")
+
+    def look(self) -> list[ReloadEvent]:
+        """Reload what has changed, now; returns what was done."""
+        with self._lock:
+            found = modules_below(self._folders())
+            changed = {name: source for name, module in found.items() if (source := self._versions.changed(module))}
+            done = []
+            for name in _in_order(found, set(changed)):
+                if self._failed.get(name) == changed[name].digest:
+                    continue
+                done.append(self._reload(found[name], changed[name]))
+            self._events.extend(done)
+            return done
+
+    def _reload(self, module: ModuleType, source: Source) -> ReloadEvent:
+        name, before = module.__name__, dict(vars(module))
+        try:
+            code = compile(source.text, str(module.__file__), "exec", dont_inherit=True)
+            exec(code, vars(module))  # noqa: S102 - the user's own module, as importing it does
+        except Exception as error:  # noqa: BLE001 - whatever a module raises
+            vars(module).clear()
+            vars(module).update(before)
+            self._failed[name] = source.digest
+            where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+            return ReloadEvent(name, time.time(), "", f"{type(error).__name__}: {error}{where}")
+        self._failed.pop(name, None)
+        linecache.checkcache(module.__file__)
+        self._versions.note(module, source)
+        kept = self._exchange(module, before)
+        return ReloadEvent(name, time.time(), source.digest[:8], kept=tuple(kept))
+
+    def _exchange(self, module: ModuleType, before: dict[str, Any]) -> list[str]:
+        """Let old objects take over the new ones' behaviour, and give out the rest; returns what is held as it was."""
+        patcher, kept = Patcher(), []
+        for name, old in before.items():
+            new = vars(module).get(name)
+            if new is old or name.startswith("__"):
+                continue
+            is_own = getattr(new, "__module__", None) == module.__name__ and callable(new)
+            if is_own and patcher.patch(old, new):
+                vars(module)[name] = old
+                continue
+            if callable(old):
+                kept.append(name)
+            for holder in (self._host.namespace(), *map(vars, modules_below(self._folders()).values())):
+                if holder.get(name, holder) is old:
+                    holder[name] = new
+        return kept
+
+
+def _in_order(found: dict[str, ModuleType], changed: set[str]) -> list[str]:
+    """Return changed modules, each after those that it takes something from."""
+    order: list[str] = []
+    visited: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name in visited:
+            return
+        visited.add(name)
+        for value in list(vars(found[name]).values()):
+            other = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+            if isinstance(other, str) and other in found:
+                visit(other)
+        order.append(name)
+
+    for name in sorted(changed):
+        visit(name)
+    return [name for name in order if name in changed]

@@ -1,0 +1,116 @@
+"""What a project needs: read from its requirements or its imports, and compared with what is installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from colabpanel.errors import InputError
+from colabpanel.hosts import Host, detect
+from colabpanel.progress import Progress
+from colabpanel.services.isolated import call_isolated
+from colabpanel.services.paths import anchored
+
+__all__ = ["Needed", "check_requirements"]
+
+State = Literal["installed", "missing", "other version"]
+
+_DISTRIBUTIONS = {
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python",
+    "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv",
+    "faiss": "faiss-cpu",
+    "fitz": "PyMuPDF",
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "umap": "umap-learn",
+    "yaml": "PyYAML",
+}
+"""Names of distributions that cannot be told from what is imported."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Something that a project needs.
+
+    Attributes:
+        name: The distribution, as pip takes it.
+        wanted: The versions it may have, such as ``>=2,<3``; empty means any.
+        installed: The version that is installed, or None.
+        state: What that means.
+        guessed: Whether the name of the distribution is a guess from an import.
+    """
+
+    name: str
+    wanted: str
+    installed: str | None
+    state: State
+    guessed: bool = False
+
+    @property
+    def requirement(self) -> str:
+        """What pip takes."""
+        return f"{self.name}{self.wanted}"
+
+
+def check_requirements(
+    path: str | Path, *, host: Host | None = None, progress: Progress | None = None
+) -> tuple[Needed, ...]:
+    """Tell what a project needs and what of it is installed; nothing is run and nothing installed.
+
+    Args:
+        path: A requirements.txt, a pyproject.toml, or code whose imports are read: a .py file, a notebook, a folder.
+        host: The notebook host, whose ``root`` is not left; None detects it.
+        progress: May cancel it.
+
+    Raises:
+        InputError: The file cannot be read as what its name says, or is outside of the root.
+        StorageError: Drive does not answer.
+    """
+    host = host or detect()
+    arguments = {"path": anchored(path, host.root), "root": host.root and os.fspath(host.root)}
+    found = call_isolated("colabpanel.services.modules.reading:read_here", arguments, progress=progress)
+    if found["kind"] == "imports":
+        needed = [_of_import(name) for name in found["found"] if name not in sys.stdlib_module_names]
+    else:
+        needed = [one for line in found["found"] if (one := _of_line(line)) is not None]
+    by_name = {one.name.lower(): one for one in needed if one is not None}
+    return tuple(by_name[name] for name in sorted(by_name))
+
+
+def _of_line(line: str) -> Needed | None:
+    try:
+        wanted = Requirement(line)
+    except InvalidRequirement as error:
+        raise InputError(f"{line!r} is no requirement: {error}.", hint="Write NAME, or NAME>=VERSION.") from None
+    if wanted.marker is not None and not wanted.marker.evaluate():
+        return None
+    extras = f"[{','.join(sorted(wanted.extras))}]" if wanted.extras else ""
+    limits = f" @ {wanted.url}" if wanted.url else str(wanted.specifier)
+    found = _installed(wanted.name)
+    fits = found is not None and wanted.specifier.contains(found, prereleases=True)
+    state: State = "missing" if found is None else "installed" if fits else "other version"
+    return Needed(wanted.name + extras, limits, found, state)
+
+
+def _of_import(name: str) -> Needed:
+    known = packages_distributions().get(name)
+    if known:
+        return Needed(known[0], "", _installed(known[0]), "installed")
+    return Needed(_DISTRIBUTIONS.get(name, name), "", None, "missing", guessed=name not in _DISTRIBUTIONS)
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(canonicalize_name(name))
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,203 @@
+"""Modules of one's own, from files, folders, archives, repositories and addresses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from colabpanel.errors import ColabPanelError, HostError, InputError, JobCancelledError, OutsideRootError, PathError
+from colabpanel.services.modules import adding, bringing
+from colabpanel.services.modules.adding import add_module_path, module_paths, reload_modules, remove_module_path
+from colabpanel.services.modules.remembering import forget_modules, remembered_modules
+from tests.archives import write_tree
+from tests.fakes import FakeHost, RecordingProgress
+from tests.http_faults import serving
+
+
+def _write(folder: Path, tree: dict[str, str]) -> Path:
+    write_tree(folder, {name: text.encode() for name, text in tree.items()})
+    return folder
+
+
+def test_a_file_is_imported_into_the_notebook(host: FakeHost, tmp_path: Path) -> None:
+    _write(tmp_path / "code", {"cp_helper.py": "VALUE = 1\n", "cp_other.py": ""})
+    added = add_module_path(tmp_path / "code/cp_helper.py", host=host)
+    assert (added.status, added.names, added.imported, added.conflicts) == ("ok", ("cp_helper",), ("cp_helper",), ())
+    assert host.variables["cp_helper"].VALUE == 1
+    assert str(tmp_path / "code") in sys.path
+    assert remembered_modules(host=host) == (str(tmp_path / "code/cp_helper.py"),)
+    (place,) = module_paths(host=host)
+    assert [(one.name, one.changed, len(one.version)) for one in place.loaded] == [("cp_helper", False, 8)]
+
+
+def test_a_folder_and_a_package(host: FakeHost, tmp_path: Path) -> None:
+    _write(tmp_path, {"code/cp_a.py": "", "code/cp_pkg/__init__.py": "", "code/no-name.py": "", "code/setup.py": ""})
+    assert add_module_path(tmp_path / "code", import_it=False, host=host).names == ("cp_a", "cp_pkg")
+    package = add_module_path(tmp_path / "code/cp_pkg", host=host)
+    assert (package.entry, package.imported) == (tmp_path / "code", ("cp_pkg",))
+    _write(tmp_path, {"project/src/cp_inner/__init__.py": ""})
+    assert add_module_path(tmp_path / "project", import_it=["cp_inner"], host=host).names == ("cp_inner",)
+    assert sys.path.count(str(tmp_path / "code")) == 1
+
+
+def test_the_order_of_the_path(host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(tmp_path, {"a/cp_one.py": "", "b/random.py": "", "b/cp_two.py": ""})
+    monkeypatch.setattr(sys, "path", ["", "/usr/lib/python"])
+    add_module_path(tmp_path / "a", host=host)
+    assert sys.path[:2] == ["", str(tmp_path / "a")]
+    added = add_module_path(tmp_path / "b", host=host)
+    assert sys.path[-1] == str(tmp_path / "b")
+    assert added.imported == ("cp_two",)
+    assert added.conflicts == ("random is a module of Python itself, so this one is not imported; rename it.",)
+
+
+def test_conflicts_are_named(host: FakeHost, tmp_path: Path) -> None:
+    _write(tmp_path, {"a/cp_same.py": "", "b/cp_same.py": "", "c/psutil.py": ""})
+    add_module_path(tmp_path / "a", host=host)
+    told = add_module_path(tmp_path / "b", host=host).conflicts
+    assert told[0] == f"cp_same is in {tmp_path / 'a'}, too; the one that was added last is imported."
+    assert "restart the kernel" in told[1]
+    told = add_module_path(tmp_path / "c", import_it=False, host=host).conflicts
+    assert told[0] == "psutil hides the installed package psutil."
+
+
+def test_one_that_cannot_be_imported_is_named(host: FakeHost, tmp_path: Path) -> None:
+    _write(tmp_path / "code", {"cp_bad.py": "1 / 0\n", "cp_good.py": ""})
+    added = add_module_path(tmp_path / "code", host=host)
+    assert (added.status, added.imported) == ("partial", ("cp_good",))
+    assert added.failed[0] == ("cp_bad", "ZeroDivisionError: division by zero")
+
+
+def test_bad_input(host: FakeHost, tmp_path: Path) -> None:
+    _write(tmp_path, {"no.txt": "", "empty/a.txt": "", "my-pkg/__init__.py": "", "ok/cp_ok.py": ""})
+    for path, error in (("no.txt", "is no module"), ("empty", "can be imported"), ("my-pkg", "cannot be imported")):
+        with pytest.raises(InputError, match=error):
+            add_module_path(tmp_path / path, host=host)
+    with pytest.raises(PathError, match="does not exist"):
+        add_module_path(tmp_path / "none", host=host)
+    with pytest.raises(InputError, match="no module cp_x"):
+        add_module_path(tmp_path / "ok", import_it=["cp_x"], host=host)
+    with pytest.raises(InputError, match="no way 'often'"):
+        add_module_path(tmp_path / "ok", mirror="often", host=host)
+    host.root = tmp_path / "ok"
+    with pytest.raises(OutsideRootError):
+        add_module_path(tmp_path / "empty", host=host)
+    host.is_served = True
+    for call in (lambda: add_module_path(tmp_path / "ok", host=host), lambda: reload_modules(host=host)):
+        with pytest.raises(HostError, match="runs no code"):
+            call()
+
+
+def test_removing_undoes_it(host: FakeHost, tmp_path: Path) -> None:
+    _write(tmp_path / "code", {"cp_gone/__init__.py": "", "cp_gone/sub.py": ""})
+    add_module_path(tmp_path / "code", host=host)
+    __import__("cp_gone.sub")
+    assert remove_module_path(tmp_path / "code", host=host) == ("cp_gone", "cp_gone.sub")
+    assert str(tmp_path / "code") not in sys.path
+    assert "cp_gone" not in sys.modules
+    assert "cp_gone" in host.variables
+    assert remembered_modules(host=host) == ()
+    with pytest.raises(InputError, match="was not added"):
+        remove_module_path(tmp_path / "code", host=host)
+
+
+def test_what_is_remembered_survives_damage(host: FakeHost) -> None:
+    (host.state_dir / "modules.json").write_text('{"a": 1')
+    assert remembered_modules(host=host) == ()
+    (host.state_dir / "modules.json").write_text('["a", 1]')
+    assert remembered_modules(host=host) == ("a",)
+    forget_modules("b", host=host)
+    assert remembered_modules(host=host) == ("a",)
+
+
+@pytest.mark.parametrize("name", ["cp_zip.zip", "cp_zip-1.0-py3-none-any.whl"])
+def test_an_archive_is_unpacked_first(host: FakeHost, tmp_path: Path, name: str) -> None:
+    inside = "" if name.endswith("whl") else "user-repo-1a2b/"
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.writestr(f"{inside}cp_zip/__init__.py", "from cp_zip.inner import VALUE")
+        archive.writestr(f"{inside}cp_zip/inner.py", "VALUE = 3")
+        archive.writestr("cp_zip-1.0.dist-info/METADATA", "")
+    added = add_module_path(tmp_path / name, host=host)
+    assert added.imported == ("cp_zip",)
+    assert host.variables["cp_zip"].VALUE == 3
+    assert host.state_dir in added.entry.parents
+
+
+def test_a_file_behind_an_address(host: FakeHost) -> None:
+    with serving() as server:
+        url = server.serve(b"VALUE = 4\n", "/cp_far.py")
+        assert add_module_path(url, host=host).imported == ("cp_far",)
+    assert host.variables["cp_far"].VALUE == 4
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    who = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, env=os.environ | who)
+
+
+def test_a_git_repository(host: FakeHost, tmp_path: Path) -> None:
+    repository = _write(tmp_path / "repo", {"cp_git.py": "VALUE = 1\n"})
+    _git(repository, "init", "-b", "main")
+    _git(repository, "add", ".")
+    _git(repository, "commit", "-m", "one")
+    _git(repository, "tag", "v1")
+    _write(repository, {"cp_git.py": "VALUE = 2\n"})
+    _git(repository, "commit", "-am", "two")
+    added = add_module_path(f"git+file://{repository}@v1", host=host)
+    assert host.variables["cp_git"].VALUE == 1
+    assert host.state_dir in added.entry.parents
+    with pytest.raises(ColabPanelError, match="git could not clone it"):
+        add_module_path(f"git+file://{repository}@none", host=host)
+    with pytest.raises(InputError, match="no address of modules"):
+        add_module_path("file:///etc/passwd", host=host)
+    with pytest.raises(JobCancelledError):
+        add_module_path(f"git+file://{repository}", host=host, progress=RecordingProgress(cancel_after=0))
+
+
+def test_git_that_is_missing_or_hangs(host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    with pytest.raises(InputError, match="git is not installed"):
+        add_module_path("https://github.com/a/b", host=host)
+    slow = tmp_path / "git"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr("shutil.which", lambda _: str(slow))
+    monkeypatch.setattr(bringing, "_GIT_SECONDS", 0.2)
+    with pytest.raises(ColabPanelError, match="did not end in time"):
+        add_module_path("https://github.com/a/b", host=host)
+    with pytest.raises(InputError, match="no address of a repository"):
+        add_module_path("https://github.com/a/b.git@--upload-pack=x", host=host)
+
+
+def test_code_on_drive_is_imported_from_a_copy_that_is_kept_up_to_date(
+    host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive = _write(tmp_path / "drive", {"cp_drive.py": "VALUE = 1\n", "data.bin": "x", "sub/cp_deep.py": ""})
+    (drive / "large.json").write_bytes(b"x" * (11 << 20))
+    monkeypatch.setattr(bringing, "is_remote", lambda _: True)
+    added = add_module_path(drive, import_it=["cp_drive"], host=host)
+    assert host.state_dir in added.entry.parents
+    assert added.skipped[0] == ("large.json", "it is too large")
+    assert sorted(path.name for path in added.entry.iterdir()) == ["cp_drive.py", "sub"]
+    reloader = reload_modules(host=host)
+    (drive / "cp_drive.py").write_text("VALUE = 22\n")
+    (drive / "sub/cp_deep.py").unlink()
+    started, _ = host.watchers[0]
+    deadline = time.monotonic() + 20
+    while host.variables["cp_drive"].VALUE != 22:
+        started()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not (added.entry / "sub/cp_deep.py").exists()
+    assert reloader.events()[0].name == "cp_drive"
+    reload_modules(False, host=host)
+    assert host.watchers == []
+    single = add_module_path(drive / "cp_drive.py", mirror="always", host=host)
+    assert single.entry != added.entry
+    adding._refresh()

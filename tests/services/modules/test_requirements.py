@@ -1,0 +1,160 @@
+"""What a project needs, and installing it without changing what is there: pip itself, with packages made here."""
+
+from __future__ import annotations
+
+import json
+import sys
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from colabpanel.cli import main
+from colabpanel.errors import ColabPanelError, HostError, InputError, JobCancelledError, PathError, StorageError
+from colabpanel.services.modules import installing
+from colabpanel.services.modules.installing import Change, install_requirements, plan_installation
+from colabpanel.services.modules.requirements import Needed, check_requirements
+from tests.fakes import FakeHost, RecordingProgress
+
+PSUTIL = version("psutil")
+
+
+def _needed(path: Path, host: FakeHost) -> dict[str, tuple[str, str | None, str]]:
+    return {one.name: (one.wanted, one.installed, one.state) for one in check_requirements(path, host=host)}
+
+
+def test_requirements_are_compared_with_what_is_installed(host: FakeHost, tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text(
+        "# a comment\n-r other.txt\npsutil>=1  # fine\npsutil-not-there==2 --hash=sha256:00\n"
+        "traitlets>=900,\\\n<901\nwin-only; sys_platform == 'win32'\nthing @ https://example.org/thing.whl\n\n"
+    )
+    assert _needed(tmp_path / "requirements.txt", host) == {
+        "psutil": (">=1", PSUTIL, "installed"),
+        "psutil-not-there": ("==2", None, "missing"),
+        "thing": (" @ https://example.org/thing.whl", None, "missing"),
+        "traitlets": ("<901,>=900", version("traitlets"), "other version"),
+    }
+    assert _needed(tmp_path, host).keys() == _needed(tmp_path / "requirements.txt", host).keys()
+
+
+def test_imports_are_read_and_not_run(host: FakeHost, tmp_path: Path) -> None:
+    code = "import os, psutil.tests\nfrom cv2 import x\nimport cp_nowhere\nfrom . import y\nraise SystemExit\n"
+    (tmp_path / "code.py").write_text(code)
+    (tmp_path / "own.py").write_text("import code, own, colab_thing\n")
+    found = {one.name: one for one in check_requirements(tmp_path / "code.py", host=host)}
+    assert found["psutil"] == Needed("psutil", "", PSUTIL, "installed")
+    assert found["opencv-python"].state == "missing"
+    assert not found["opencv-python"].guessed
+    assert found["cp_nowhere"].guessed
+    assert {one.name for one in check_requirements(tmp_path, host=host)} == {*found, "colab_thing"}
+    cells = [
+        {"cell_type": "code", "source": ["!pip install x\n", "import psutil"]},
+        {"cell_type": "code", "source": ["%%bash\nls -l"]},
+        {"cell_type": "markdown", "source": ["import nothing"]},
+    ]
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": cells}))
+    assert [one.name for one in check_requirements(tmp_path / "a.ipynb", host=host)] == ["psutil"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 reads no TOML")
+def test_a_project_file(host: FakeHost, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\ndependencies = ["psutil>=1"]\n')
+    assert [one.name for one in check_requirements(tmp_path, host=host)] == ["psutil"]
+    (tmp_path / "pyproject.toml").write_text("[project")
+    with pytest.raises(InputError, match="is no TOML"):
+        check_requirements(tmp_path, host=host)
+
+
+def test_what_cannot_be_read(host: FakeHost, tmp_path: Path) -> None:
+    for name, text, words in (
+        ("a.txt", "psutil ===== 1", "is no requirement"),
+        ("a.py", "import (", "is no Python"),
+        ("a.ipynb", "[]", "is no notebook"),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(InputError, match=words):
+            check_requirements(tmp_path / name, host=host)
+    with pytest.raises(PathError, match="does not exist"):
+        check_requirements(tmp_path / "none", host=host)
+    with (tmp_path / "large.txt").open("wb") as stream:
+        stream.truncate(6 << 20)
+    with pytest.raises(InputError, match="too large"):
+        check_requirements(tmp_path / "large.txt", host=host)
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of wheels that pip takes instead of an index, and a folder that it installs into."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    wheels = {"cp_alone-1.0": "", "cp_fresh-1.0": "psutil", "cp_pushy-1.0": "psutil==999", "psutil-999": ""}
+    for wheel_name, needs in wheels.items():
+        name, _, number = wheel_name.partition("-")
+        with zipfile.ZipFile(folder / f"{name}-{number}-py3-none-any.whl", "w") as wheel:
+            info = f"{name}-{number}.dist-info"
+            wheel.writestr(f"{name}/__init__.py", "")
+            more = f"Requires-Dist: {needs}\n" if needs else ""
+            wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n{more}")
+            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{info}/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def test_it_is_told_what_installing_would_change(host: FakeHost, tmp_path: Path, index: Path) -> None:
+    (tmp_path / "a.txt").write_text("cp_fresh\npsutil\n")
+    plan = plan_installation(tmp_path / "a.txt", host=host)
+    assert ([one.name for one in plan.needed], plan.new, plan.changed) == (
+        ["cp_fresh"],
+        (Change("cp_fresh", None, "1.0"),),
+        (),
+    )
+    (tmp_path / "b.txt").write_text("cp_pushy\n")
+    plan = plan_installation(tmp_path / "b.txt", host=host)
+    assert plan.changed == (Change("psutil", PSUTIL, "999"),)
+    with pytest.raises(InputError, match=f"would change what is installed here: psutil {PSUTIL} to 999"):
+        install_requirements(tmp_path / "b.txt", host=host)
+    assert version("psutil") == PSUTIL
+    (tmp_path / "c.txt").write_text("psutil\n")
+    assert plan_installation(tmp_path / "c.txt", host=host).needed == ()
+    (tmp_path / "d.txt").write_text("cp-nowhere\n")
+    with pytest.raises(InputError, match="pip finds nothing that fits"):
+        plan_installation(tmp_path / "d.txt", host=host)
+
+
+def test_what_is_missing_is_installed(
+    host: FakeHost, tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PIP_TARGET", str(tmp_path / "site"))
+    (tmp_path / "a.txt").write_text("cp_alone\n")
+    assert [one.name for one in install_requirements(tmp_path / "a.txt", host=host).new] == ["cp_alone"]
+    assert (tmp_path / "site/cp_alone/__init__.py").is_file()
+    assert main(["requirements", str(tmp_path / "a.txt"), "--install", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (answer["status"], answer["new"]) == ("ok", [["cp_alone", None, "1.0"]])
+    host.is_served = True
+    with pytest.raises(HostError, match="runs no code"):
+        install_requirements(tmp_path / "a.txt", host=host)
+
+
+def test_the_command_line_tells_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_text("psutil\ncp-nowhere>1\n")
+    assert main(["requirements", str(tmp_path / "a.txt")]) == 3
+    out = capsys.readouterr().out.splitlines()
+    assert out == ["2 requirements, 1 of them not met.", "  cp-nowhere>1: missing"]
+    (tmp_path / "a.txt").write_text("psutil\n")
+    assert main(["requirements", str(tmp_path / "a.txt"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["needed"][0]["state"] == "installed"
+
+
+def test_pip_that_hangs_or_fails(host: FakeHost, tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_text("cp_fresh\n")
+    with pytest.raises(JobCancelledError):
+        installing._pip(["--help"], RecordingProgress(cancel_after=0))
+    monkeypatch.setattr(installing, "_SECONDS", 0.0)
+    with pytest.raises(StorageError, match="did not end in time"):
+        plan_installation(tmp_path / "a.txt", host=host)
+    assert "it told no reason" in installing._failed("").message
+    assert isinstance(installing._failed("ERROR: broken"), ColabPanelError)
