@@ -73,9 +73,9 @@ class ModulePathsCard:
                 state = (
                     Cell("loaded", "ok") if not one.changed else Cell("changed", "warning", failed.get(one.name, ""))
                 )
-                rows.append([one.name, str(place.entry), one.version, state])
+                rows.append([one.name, place.entry.name, one.version, state])
             if not place.loaded:
-                rows.append([", ".join(place.names[:5]), str(place.entry), "", "not imported"])
+                rows.append([", ".join(place.names[:5]), place.entry.name, "", "not imported"])
         self.table.show(rows)
         options = [(sendable(place.source), place.source) for place in places]
         if list(self.chosen.options) != options:

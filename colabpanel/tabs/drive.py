@@ -65,21 +65,27 @@ class DriveTab(Tab):
         self.on_click(self.files_button, self.look_through_files)
         self.on_click(self.safety_button, self.look_whether_safe)
         row = styled(ipywidgets.HBox([self.files_button, self.safety_button]), "cp-row")
-        lead = "Drive and this machine side by side, however many files there are: copy, move, rename, delete, zip."
-        self.more = ipywidgets.VBox([card("Files", row, lead=lead)])
+        can = "copy, rename, zip" if self.context.host.is_served else "copy, move, rename, delete, zip"
+        lead = f"Drive and this machine side by side, however many files there are: {can}."
+        self.offer = card("Files", row, lead=lead)
+        self.more = ipywidgets.VBox([self.offer])
         return self.more
 
     def look_through_files(self) -> None:
         """Open the browser of files."""
         self.browser = BrowserCard(self)
-        self.files_button.layout.display = "none"
-        self.more.children = [*self.more.children, self.browser.widget]
+        self._show_more(self.files_button, self.browser.widget)
 
     def look_whether_safe(self) -> None:
         """Open the card that tells which files have reached Drive."""
         self.safety = DriveSafetyCard(self)
-        self.safety_button.layout.display = "none"
-        self.more.children = [*self.more.children, self.safety.widget]
+        self._show_more(self.safety_button, self.safety.widget)
+
+    def _show_more(self, asked_by: ipywidgets.Button, widget: ipywidgets.Widget) -> None:
+        asked_by.layout.display = "none"
+        if {self.files_button.layout.display, self.safety_button.layout.display} == {"none"}:
+            self.offer.layout.display = "none"
+        self.more.children = [*self.more.children, widget]
 
     def use_folder(self) -> None:
         """Let the chosen folder serve as Drive."""
