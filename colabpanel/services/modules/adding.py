@@ -139,7 +139,9 @@ def _imported(wanted: Sequence[str], host: Host, progress: Progress) -> tuple[tu
                 failed.append(Skipped(name, f"{type(error).__name__}: {error}"))
             else:
                 done.append(name)
-        reloader_of(host).note()
+        reloader = reloader_of(host)
+        failed += [Skipped(event.name, event.error) for event in reloader.look() if event.error]
+        reloader.note()
         return done, failed
 
     done, failed = result_of(host.on_main_thread(run), progress)
@@ -165,6 +167,7 @@ def remove_module_path(path: str | Path, *, host: Host | None = None) -> tuple[s
     unloaded = tuple(sorted(name for name in modules_below([entry]) if name.partition(".")[0] in added.found.names))
     for name in unloaded:
         del sys.modules[name]
+    reloader_of(host).forget(unloaded)
     forget_modules(path, host=host)
     importlib.invalidate_caches()
     return unloaded

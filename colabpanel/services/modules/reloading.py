@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +21,8 @@ from colabpanel.services.modules.versions import Source, Versions, modules_below
 __all__ = ["ModuleReloader", "ReloadEvent"]
 
 _MOST_EVENTS = 100
+_SHARED = (type(None), bool, int, str, bytes, tuple, frozenset)
+"""What equal values may share: that the notebook holds the same does not say that it took it from a module."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,12 @@ class ModuleReloader:
         for module in modules_below(self._folders()).values():
             self._versions.changed(module)
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget modules that were unloaded."""
+        for name in names:
+            self._versions.forget(name)
+            self._failed.pop(name, None)
+
     def loaded(self) -> tuple[LoadedModule, ...]:
         """Return the modules that are loaded, by name."""
         found = modules_below(self._folders())
@@ -118,9 +126,11 @@ class ModuleReloader:
         try:
             code = compile(source.text, str(module.__file__), "exec", dont_inherit=True)
             exec(code, vars(module))  # noqa: S102 - the user's own module, as importing it does
-        except Exception as error:  # noqa: BLE001 - whatever a module raises
+        except BaseException as error:
             vars(module).clear()
             vars(module).update(before)
+            if not isinstance(error, Exception):  # an interrupt, say: it is tried again before the next cell
+                raise
             self._failed[name] = source.digest
             where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
             return ReloadEvent(name, time.time(), "", f"{type(error).__name__}: {error}{where}")
@@ -143,7 +153,10 @@ class ModuleReloader:
                 continue
             if callable(old):
                 kept.append(name)
-            for holder in (self._host.namespace(), *map(vars, modules_below(self._folders()).values())):
+            holders = [*map(vars, modules_below(self._folders()).values())]
+            if not isinstance(old, _SHARED):
+                holders.append(self._host.namespace())
+            for holder in holders:
                 if holder.get(name, holder) is old:
                     holder[name] = new
         return kept

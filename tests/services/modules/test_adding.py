@@ -107,6 +107,19 @@ def test_removing_undoes_it(host: FakeHost, tmp_path: Path) -> None:
         remove_module_path(tmp_path / "code", host=host)
 
 
+def test_adding_again_takes_what_is_new(host: FakeHost, tmp_path: Path) -> None:
+    _write(tmp_path / "code", {"cp_again.py": "VALUE = 1\n"})
+    add_module_path(tmp_path / "code", host=host)
+    _write(tmp_path / "code", {"cp_again.py": "VALUE = 22\n"})
+    assert add_module_path(tmp_path / "code", host=host).status == "ok"
+    assert host.variables["cp_again"].VALUE == 22
+    remove_module_path(tmp_path / "code", host=host)
+    _write(tmp_path / "code", {"cp_again.py": "VALUE = 333\n"})
+    add_module_path(tmp_path / "code", host=host)
+    assert host.variables["cp_again"].VALUE == 333
+    assert [one.changed for one in module_paths(host=host)[0].loaded] == [False]
+
+
 def test_what_is_remembered_survives_damage(host: FakeHost) -> None:
     (host.state_dir / "modules.json").write_text('{"a": 1')
     assert remembered_modules(host=host) == ()

@@ -152,6 +152,23 @@ def test_modules_are_reloaded_after_those_they_take_from(
     assert (module.SHOWN, mine.f()) == (12, 22)
 
 
+def test_the_notebooks_own_values_are_not_taken_for_the_modules(module: Any, host: FakeHost, tmp_path: Path) -> None:
+    module.COUNT = host.variables["COUNT"] = 7
+    reloader = _reloader(host, tmp_path)
+    (tmp_path / "cp_live.py").write_text(OLD + "\nCOUNT = 8\n")
+    reloader.look()
+    assert (module.COUNT, host.variables["COUNT"]) == (8, 7)
+
+
+def test_an_interrupt_keeps_the_old_version_and_it_is_tried_again(module: Any, host: FakeHost, tmp_path: Path) -> None:
+    reloader = _reloader(host, tmp_path)
+    (tmp_path / "cp_live.py").write_text("RATE = 5\nraise KeyboardInterrupt\n")
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            reloader.look()
+    assert module.RATE == 0.1
+
+
 def test_a_file_that_is_gone_or_only_touched_changes_nothing(
     module: types.ModuleType, host: FakeHost, tmp_path: Path
 ) -> None:
