@@ -80,7 +80,7 @@ def drive_health(
     elif host.drive_mountpoint is not None:
         place = host.drive_mountpoint
     else:
-        return DriveHealth("not mounted", Path(), "", None, f"{host.name} mounts no Drive by itself.")
+        return DriveHealth("not mounted", Path(), "", None, f"{host.name} mounts no Drive by itself.", "Name a folder.")
     kind = mounted_at(place, mounts)
     should_be = place == host.drive_mountpoint
     if should_be and not kind:
