@@ -45,11 +45,12 @@ unit: .venv/ready
 	$(NEWEST)/coverage report --skip-covered --include "colabpanel/services/*,colabpanel/jobs.py,colabpanel/progress.py,colabpanel/errors.py" --fail-under 95
 	$(NEWEST)/coverage report --format total --fail-under 90
 
-unit-odd: .venv/ready
+unit-odd: .venv/ready .venv-colab/ready
 	$(NEWEST)/python $(PYTEST) $(ODD) -m "not slow"
+	$(COLAB)/python $(PYTEST) $(ODD) -m "not slow"
 
 unit-colab: .venv-colab/ready
-	$(COLAB)/python $(PYTEST) $(UNIT)
+	$(COLAB)/python $(PYTEST) $(UNIT) $(addprefix --ignore ,$(ODD))
 	$(COLAB)/python $(PYTEST) $(KERNEL) -m "not slow"
 
 browser: .venv/ready .venv-colab/ready chromium

@@ -106,10 +106,11 @@ class _Peak:
     bytes = 0
 
     def look(self) -> None:
-        found = 0
+        found, own = 0, psutil.Process().cmdline()
         for child in psutil.Process().children(recursive=True):
             try:
-                found += child.memory_info().rss
+                if child.cmdline() != own:  # one that is just being made shows this process's memory for its own
+                    found += child.memory_info().rss
             except psutil.Error:
                 continue
         self.bytes = max(self.bytes, found)
