@@ -6,6 +6,7 @@ import argparse
 import getpass
 import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, get_args
 
 from colabpanel import words
@@ -14,6 +15,7 @@ from colabpanel.errors import ColabPanelError
 from colabpanel.hosts import detect
 from colabpanel.services.copying.models import CopiedData
 from colabpanel.services.copying.service import copy, copy_summary, mirror
+from colabpanel.services.sources import is_address
 from colabpanel.services.staging.history import History, pack_summary, stage_and_record, summary
 from colabpanel.services.staging.models import PackedData, Plan, StagedData
 from colabpanel.services.staging.packing.service import pack
@@ -37,7 +39,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _staging_options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(add_help=False)
-    options.add_argument("source", metavar="SRC", help="a zip, 7z or tar archive, or a .gz, .bz2, .xz or .zst file")
+    options.add_argument(
+        "source", metavar="SRC", help="a zip, 7z or tar archive, a .gz, .bz2, .xz or .zst file, or the address of a zip"
+    )
     options.add_argument("directory", metavar="DST", help="the target folder")
     options.add_argument(
         "--include", action="append", default=[], metavar="PATTERN", help="only such files, as '*.jpg'"
@@ -91,7 +95,8 @@ def _chosen(parsed: argparse.Namespace) -> dict[str, Any]:
 def _stage(parsed: argparse.Namespace) -> dict[str, Any]:
     options = {**_chosen(parsed), "resume": not parsed.no_resume}
     history = History(detect().state_dir)
-    source, directory = _absolute(parsed.source), _absolute(parsed.directory)
+    source = parsed.source if is_address(parsed.source) else _absolute(parsed.source)
+    directory = _absolute(parsed.directory)
     staged: StagedData = run(lambda progress: stage_and_record(progress, history, source, directory, **options))
     return {
         "status": staged.status,
@@ -160,6 +165,10 @@ def _plan(parsed: argparse.Namespace) -> dict[str, Any]:
     files = "an unknown number of files" if found.files is None else words.plural(found.files, "file")
     size = "" if found.size is None else f", {words.size(found.size)}"
     if found.reusable:
-        return {**facts, "status": "ok", "message": f"{found.source.name} is in {found.directory} already, whole."}
+        return {
+            **facts,
+            "status": "ok",
+            "message": f"{Path(found.source).name} is in {found.directory} already, whole.",
+        }
     time = "" if found.seconds is None else f" in about {words.duration(found.seconds)}"
     return {**facts, "status": "ok", "message": f"{files}{size} would be unpacked into {found.directory}{time}."}

@@ -14,12 +14,8 @@ from colabpanel.errors import InputError, JobBusyError, PathError, SpaceError
 from colabpanel.progress import Progress
 from colabpanel.services.copying.ledger import one_at_a_time
 from colabpanel.services.disks import disk_errors_in_words
-from colabpanel.services.fetching.addresses import parse
-from colabpanel.services.fetching.answers import Version, part_of, version_of
 from colabpanel.services.fetching.journal import Journal, discard, without_resume
-from colabpanel.services.fetching.lines import Network
 from colabpanel.services.fetching.names import clean, name_for
-from colabpanel.services.fetching.opening import LOOK_FIRST, PASSING, Opened, Opener, RefusedError
 from colabpanel.services.fetching.parts import ChangedError, NoRangesError, Source
 from colabpanel.services.fetching.ranges import Ranges
 from colabpanel.services.fetching.receipts import Receipts
@@ -31,6 +27,10 @@ from colabpanel.services.files import free_bytes
 from colabpanel.services.mounts import insist_on_drive, is_remote
 from colabpanel.services.paths import real_root, resolve_inside
 from colabpanel.services.tree import Tree
+from colabpanel.services.web.addresses import parse
+from colabpanel.services.web.answers import Version, part_of, version_of
+from colabpanel.services.web.lines import Network
+from colabpanel.services.web.opening import LOOK_FIRST, PASSING, Opened, Opener, RefusedError
 from colabpanel.words import size as say_size
 
 __all__ = ["fetch_here"]

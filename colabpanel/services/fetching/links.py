@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl, quote, urlencode
 
-from colabpanel.services.fetching.addresses import parse
+from colabpanel.services.web.addresses import parse
 
 __all__ = ["direct", "drive_file", "drive_folder"]
 

@@ -9,8 +9,8 @@ from http.client import HTTPMessage
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from colabpanel.services.fetching.addresses import Address
 from colabpanel.services.staging.names import safe_parts
+from colabpanel.services.web.addresses import Address
 
 __all__ = ["clean", "name_for"]
 

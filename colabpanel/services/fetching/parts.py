@@ -6,10 +6,10 @@ from collections.abc import Callable
 from http.client import HTTPResponse
 from typing import NamedTuple
 
-from colabpanel.services.fetching.addresses import Address
-from colabpanel.services.fetching.answers import Version, part_of, version_of
-from colabpanel.services.fetching.lines import Network
-from colabpanel.services.fetching.opening import Opened, Opener, RefusedError
+from colabpanel.services.web.addresses import Address
+from colabpanel.services.web.answers import Version, part_of, version_of
+from colabpanel.services.web.lines import Network
+from colabpanel.services.web.opening import Opened, Opener, RefusedError
 
 __all__ = ["ChangedError", "DiskError", "NoRangesError", "Source", "end_of_part", "is_same"]
 

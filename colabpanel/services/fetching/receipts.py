@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from colabpanel.services.fetching.answers import Version
 from colabpanel.services.files import write_atomic
+from colabpanel.services.web.answers import Version
 
 __all__ = ["Receipts"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from colabpanel.errors import InputError
-from colabpanel.services.fetching.addresses import Address
+from colabpanel.services.web.addresses import Address
 
 __all__ = ["KEEPERS", "Keeper", "authorization_for", "keeper_of"]
 

@@ -12,7 +12,6 @@ from colabpanel import words
 from colabpanel.errors import ColabPanelError, InputError, JobCancelledError
 from colabpanel.hosts import Host, detect, state_dir
 from colabpanel.progress import Progress
-from colabpanel.services.fetching.addresses import parse
 from colabpanel.services.fetching.drive_folders import files_in
 from colabpanel.services.fetching.links import direct, drive_file, drive_folder
 from colabpanel.services.fetching.models import Fetched
@@ -27,6 +26,7 @@ from colabpanel.services.staging.history import summary
 from colabpanel.services.staging.request import Overwrite
 from colabpanel.services.staging.service import stage
 from colabpanel.services.waiting import result_of
+from colabpanel.services.web.addresses import parse
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from colabpanel.errors import InputError
-from colabpanel.services.fetching.addresses import Address
+from colabpanel.services.web.addresses import Address
 
 __all__ = ["LOOK_AT", "insist_on_file", "is_stand_in"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from colabpanel.errors import SourceLostError
 from colabpanel.progress import Progress
-from colabpanel.services.fetching.answers import version_of
-from colabpanel.services.fetching.opening import PASSING, Opened, Pauses, wait
 from colabpanel.services.files import write_at
+from colabpanel.services.web.answers import version_of
+from colabpanel.services.web.opening import PASSING, Opened, Pauses, wait
 
 __all__ = ["bring_in_one"]
 

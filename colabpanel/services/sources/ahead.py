@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 
-from colabpanel.services.sources.local import LocalSource
+from colabpanel.services.sources.opening import Source
 
 __all__ = ["ReadAhead", "Reading"]
 
@@ -63,7 +63,7 @@ class ReadAhead:
         threads: How many reads are under way at once.
     """
 
-    def __init__(self, source: LocalSource, *, threads: int = 4) -> None:
+    def __init__(self, source: Source, *, threads: int = 4) -> None:
         self._source, self._threads = source, threads
         self._pieces: queue.SimpleQueue[tuple[Reading, int, int] | None] = queue.SimpleQueue()
         self._slabs: list[bytearray] = []
@@ -92,7 +92,7 @@ class ReadAhead:
             self._slabs.append(reading.buffer)
 
     def _read(self) -> None:
-        source: LocalSource | None = None
+        source: Source | None = None
         while (piece := self._pieces.get()) is not None:
             reading, begin, end = piece
             got, error = 0, None

@@ -10,7 +10,6 @@ from colabpanel.progress import Progress
 from colabpanel.services.disks import disk_errors_in_words, errors_about
 from colabpanel.services.files import free_bytes
 from colabpanel.services.paths import real_root, resolve_inside
-from colabpanel.services.sources import LocalSource
 from colabpanel.services.staging.archive import Kind, Member, StreamReader
 from colabpanel.services.staging.budget import Budget
 from colabpanel.services.staging.crew.early import EarlyProcesses
@@ -36,7 +35,7 @@ def stage_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     wanted = Request.from_json(request)
     places = Places(wanted)
     progress.start(None, "Reading the archive")
-    with closing(LocalSource(places.source)) as source, closing(EarlyProcesses(wanted.workers)) as early:
+    with closing(places.open_source()) as source, closing(EarlyProcesses(wanted.workers)) as early:
         is_used(places.directory, places.partial)
         expect = early.expect if wanted.cluster is None else None
         with closing(open_archive(source, wanted.limits, wanted.password, expect)) as reader, closing(places.partial):
@@ -65,7 +64,9 @@ class _Staging(NamedTuple):
             if not outcome.files:
                 insist_on_a_match(wanted, outcome.skipped, places.partial)
             places.partial.begin_publishing()
-            published = publish(places.partial, places.directory, wanted.overwrite, self.progress, source=places.source)
+            published = publish(
+                places.partial, places.directory, wanted.overwrite, self.progress, source=places.archive
+            )
         if not published.skipped:
             receipts.keep(self.identity, places.directory, outcome, self.reader)
         return self._result(outcome, published)

@@ -6,7 +6,7 @@ import time
 
 from colabpanel.errors import StorageError
 from colabpanel.services.mounts import DRIVE, mount_of
-from colabpanel.services.sources import LocalSource, ReadAhead
+from colabpanel.services.sources import LocalSource, ReadAhead, Source
 
 __all__ = ["cache_share", "seconds_for"]
 
@@ -23,7 +23,7 @@ _START = 0.2
 _DRIVE_NAMES = {"drive", "fuse.drive", "fuse.drivefs", "fuse.google-drive", "fuse.rclone"}
 
 
-def seconds_for(source: LocalSource, files: int | None, size: int | None) -> float | None:
+def seconds_for(source: Source, files: int | None, size: int | None) -> float | None:
     """Estimate a staging from a short look at how fast its source is; None where too little is known.
 
     Pieces at several places are read, so that neither a warm start nor one slow spot decides.
@@ -35,7 +35,7 @@ def seconds_for(source: LocalSource, files: int | None, size: int | None) -> flo
     return _START + max(source.size / rate, work)
 
 
-def _read_rate(source: LocalSource) -> float | None:
+def _read_rate(source: Source) -> float | None:
     """Return bytes a second, several reads going on at once as in staging."""
     if not source.size:
         return None
@@ -52,10 +52,12 @@ def _read_rate(source: LocalSource) -> float | None:
     return got / max(time.monotonic() - started, 1e-6)
 
 
-def cache_share(source: LocalSource) -> int:
+def cache_share(source: Source) -> int:
     """Return the bytes that a mounted Drive may keep on the local disk of an archive that is read.
 
     Google's Drive client and rclone write what is read into a cache on the local disk.
     """
+    if not isinstance(source, LocalSource):
+        return 0
     point, kind = mount_of(source.path)
     return source.size if kind in _DRIVE_NAMES or point == str(DRIVE) else 0

@@ -51,7 +51,7 @@ def extract_zip(
         progress: Is told the bytes, and may cancel.
     """
     progress.start(total, "Unpacking")
-    task = Task(str(reader.source.path), str(partial.files), request.password, _READERS, reader.prefix)
+    task = Task(reader.source.place, str(partial.files), request.password, _READERS, reader.prefix)
     with closing(Tree(partial.files)) as tree:
         extraction = _Extraction(reader, tree, partial, request, progress)
         try:

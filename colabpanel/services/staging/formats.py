@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import IO, cast
 
-from colabpanel.errors import ArchiveError, ColabPanelError
-from colabpanel.services.sources import LocalSource, SourceFile
+from colabpanel.errors import ArchiveError, ColabPanelError, InputError
+from colabpanel.services.sources import LocalSource, Source, SourceFile
 from colabpanel.services.staging.archive import StreamReader
 from colabpanel.services.staging.request import Limits
 from colabpanel.services.staging.zips.reader import ZipReader
@@ -40,7 +40,7 @@ _WEB_PAGE_HINT = "The download probably saved a login or error page instead of t
 
 
 def open_archive(
-    source: LocalSource, limits: Limits, password: str | None = None, expect: Callable[[int], None] | None = None
+    source: Source, limits: Limits, password: str | None = None, expect: Callable[[int], None] | None = None
 ) -> ZipReader | StreamReader:
     """Open an archive of any supported format; its content decides, not its name.
 
@@ -60,10 +60,15 @@ def open_archive(
         raise ArchiveError(f"{source.path.name} is empty.", hint="The upload may still be running, or it failed.")
     if head.startswith(_ZIP_STARTS) and _ends_like_zip(source):
         return ZipReader(source, limits, expect)
+    if not isinstance(source, LocalSource):
+        raise InputError(
+            f"{source.path.name} is no zip archive, and only those are unpacked straight from an address.",
+            hint="Fetch it first: colabpanel.fetch(url, folder, unpack=True).",
+        )
     return _open_other(source, head, limits, password)
 
 
-def _open_other(source: LocalSource, head: bytes, limits: Limits, password: str | None) -> ZipReader | StreamReader:
+def _open_other(source: Source, head: bytes, limits: Limits, password: str | None) -> ZipReader | StreamReader:
     """Open what does not look like a zip from both ends; only here are the libraries of the others loaded."""
     from colabpanel.services.staging.streams.codecs import MAGIC
     from colabpanel.services.staging.streams.seven_zip import SevenZipReader
@@ -86,7 +91,7 @@ def _open_other(source: LocalSource, head: bytes, limits: Limits, password: str 
     raise _not_an_archive(source, head)
 
 
-def _start_of(source: LocalSource, compression: str) -> bytes:
+def _start_of(source: Source, compression: str) -> bytes:
     """Return the first bytes of what is compressed; more than a block only where they are zeros."""
     from colabpanel.services.staging.streams.codecs import opened
 
@@ -104,11 +109,11 @@ def _start_of(source: LocalSource, compression: str) -> bytes:
         ) from error
 
 
-def _ends_like_zip(source: LocalSource) -> bool:
+def _ends_like_zip(source: Source) -> bool:
     return _ZIP_END in source.read(max(source.size - _ZIP_END_REACH, 0), source.size)
 
 
-def _not_an_archive(source: LocalSource, head: bytes) -> ArchiveError:
+def _not_an_archive(source: Source, head: bytes) -> ArchiveError:
     name = source.path.name
     if not head.strip(b"\0"):
         return ArchiveError(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from colabpanel.errors import InputError, PathError, SpaceError
 from colabpanel.services.mounts import insist_on_drive
 from colabpanel.services.paths import real_root, resolve_inside
 from colabpanel.services.skipped import Skipped
-from colabpanel.services.sources import LocalSource
+from colabpanel.services.sources import Source, is_address, open_source
 from colabpanel.services.staging.archive import Listing
 from colabpanel.services.staging.partial import Partial
 from colabpanel.services.staging.request import Request
@@ -26,15 +27,30 @@ class Places:
 
     def __init__(self, request: Request) -> None:
         root = real_root(request.root)
-        self.source = resolve_inside(root, request.source)
+        self.source: Path | str = request.source if is_address(request.source) else resolve_inside(root, request.source)
+        self._public_only = root is not None
         self.directory = resolve_inside(root, request.directory)
         self.partial = Partial(self.directory, root)
         insist_on_drive(self.directory)
         if self.source == self.directory:
             raise PathError("The source and the target are the same path.", hint="Choose another target folder.")
 
+    @property
+    def archive(self) -> Path | None:
+        """The archive, where it is a file of this machine."""
+        return self.source if isinstance(self.source, Path) else None
 
-def identity_of(source: LocalSource, reader: Listing, request: Request) -> list[Any]:
+    def open_source(self) -> Source:
+        """Open the archive; under a root only public addresses are asked.
+
+        Raises:
+            InputError: It cannot be used.
+            SourceLostError: Its server does not answer.
+        """
+        return open_source(self.source, public_only=self._public_only)
+
+
+def identity_of(source: Source, reader: Listing, request: Request) -> list[Any]:
     """Return what tells one archive, and one choice of its members, from another."""
     head = source.read(0, min(source.size, _IDENTITY_REACH))
     tail = source.read(max(source.size - _IDENTITY_REACH, 0), source.size)

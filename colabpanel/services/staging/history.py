@@ -15,8 +15,10 @@ from colabpanel import words
 from colabpanel.errors import ColabPanelError
 from colabpanel.progress import Progress
 from colabpanel.services.files import write_atomic
+from colabpanel.services.sources import is_address
 from colabpanel.services.staging.models import PackedData, StagedData
 from colabpanel.services.staging.service import stage
+from colabpanel.services.web.addresses import parse
 
 __all__ = ["History", "HistoryEntry", "pack_summary", "stage_and_record", "summary"]
 
@@ -132,7 +134,7 @@ def stage_and_record(
     **options: Any,
 ) -> StagedData:
     """Call `stage` and keep its outcome in the list, however it ends."""
-    entry = history.begin(source, directory, options)
+    entry = history.begin(parse(source).shown if is_address(source) else source, directory, options)
     try:
         staged = stage(source, directory, password=password, root=root, progress=progress, **options)
     except ColabPanelError as error:

@@ -68,7 +68,7 @@ class Plan:
     """What staging would do. None stands for what cannot be known without unpacking.
 
     Attributes:
-        source: The archive.
+        source: The archive, or its address.
         directory: The target folder.
         format: ``zip``, ``7z``, ``tar``, ``tar.gz`` and its like, or ``gz`` and its like for one file.
         archive_size: Bytes of the archive.
@@ -87,7 +87,7 @@ class Plan:
         hint: What to do about the problem.
     """
 
-    source: Path
+    source: Path | str
     directory: Path
     format: str
     archive_size: int

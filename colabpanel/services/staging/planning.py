@@ -14,7 +14,6 @@ from colabpanel.progress import Progress
 from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.files import existing_parent, free_bytes
 from colabpanel.services.skipped import Skipped
-from colabpanel.services.sources import LocalSource
 from colabpanel.services.staging.archive import UNKNOWN_SIZE, Kind, Listing
 from colabpanel.services.staging.budget import Budget
 from colabpanel.services.staging.estimate import cache_share, seconds_for
@@ -40,7 +39,7 @@ def plan_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     wanted = Request.from_json(request)
     places = Places(wanted)
     progress.start(None, "Reading the archive")
-    with closing(LocalSource(places.source)) as source:
+    with closing(places.open_source()) as source:
         used = is_used(places.directory, places.partial)
         with closing(open_archive(source, wanted.limits, wanted.password)) as reader:
             identity = identity_of(source, reader, wanted)

@@ -14,6 +14,7 @@ from colabpanel.progress import Progress
 from colabpanel.services.isolated import call_isolated
 from colabpanel.services.paths import anchored
 from colabpanel.services.skipped import Skipped
+from colabpanel.services.sources import is_address
 from colabpanel.services.staging.cluster.address import address_of
 from colabpanel.services.staging.cluster.replicas import stage_replicas
 from colabpanel.services.staging.models import Plan, StagedData
@@ -55,7 +56,9 @@ def stage(
 
     Args:
         source: A zip, 7z or tar archive (tar also as .gz, .bz2, .xz or .zst), or a single compressed
-            file; its content decides, not its name.
+            file; its content decides, not its name. Or the address of a zip archive on a server that gives
+            parts of files: it is unpacked from there, several ranges at once, without a copy. With ``root``
+            only public addresses are asked.
         directory: The target folder; made if it does not exist.
         include: Patterns such as ``*.jpg`` or ``train/*``; empty means everything.
         exclude: Patterns of files to leave out.
@@ -96,6 +99,8 @@ def stage(
     request = _request(source, directory, **options)
     if mode not in get_args(ClusterMode):
         raise InputError(f"mode cannot be {mode!r}.", hint='Use "shard" or "replica".')
+    if client is not None and is_address(source):
+        raise InputError("A cluster takes no addresses.", hint="Fetch the archive to a disk that all workers see.")
     progress, started = progress or Progress(), time.monotonic()
     if client is not None and mode == "replica":
         arguments = {**options, "source": request.source, "directory": request.directory}
@@ -151,7 +156,8 @@ def plan(
     found = call_isolated(
         "colabpanel.services.staging.planning:plan_here", {"request": request.to_json()}, progress=progress
     )
-    paths = {key: Path(found[key]) for key in ("source", "directory")}
+    source = found["source"] if is_address(found["source"]) else Path(found["source"])
+    paths = {"source": source, "directory": Path(found["directory"])}
     return Plan(**{**found, **paths, "skipped": _skipped(found)})
 
 
@@ -183,7 +189,7 @@ def _request(source: str | Path, directory: str | Path, **options: Unpack[Option
             raise InputError(f"{name} must be a whole number of at least 1.")
     root = options.get("root")
     return Request(
-        source=anchored(source, root),
+        source=str(source) if is_address(source) else anchored(source, root),
         directory=anchored(directory, root),
         root=None if root is None else os.fspath(root),
         include=tuple(options.get("include", ())),

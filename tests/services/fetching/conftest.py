@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from colabpanel.progress import Progress
-from colabpanel.services.fetching import connection, engine, journal, lines, opening
+from colabpanel.services.fetching import connection, engine, journal
 from colabpanel.services.fetching.request import Request
+from colabpanel.services.web import lines, opening
 from tests.http_faults import FaultyServer, serving
 
 PIECE = 4096

@@ -26,7 +26,8 @@ from colabpanel.errors import (
 )
 from colabpanel.progress import Progress
 from colabpanel.services.copying.ledger import one_at_a_time
-from colabpanel.services.fetching import engine, journal, opening
+from colabpanel.services.fetching import engine, journal
+from colabpanel.services.web import opening
 from tests.fakes import RecordingProgress
 from tests.http_faults import FAULTS, FaultyServer, serving
 from tests.services.fetching.conftest import PIECE, fetch_here, make_small

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from colabpanel.errors import InputError, SourceLostError
-from colabpanel.services.fetching import lines, safety
-from colabpanel.services.fetching.addresses import parse
-from colabpanel.services.fetching.lines import CutError, Line, Network
+from colabpanel.services.web import lines, safety
+from colabpanel.services.web.addresses import parse
+from colabpanel.services.web.lines import CutError, Line, Network
 from tests.http_faults import FaultyServer
 from tests.http_proxy import Proxy, proxying
 from tests.services.fetching.conftest import PIECE, fetch_here

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colabpanel.services.fetching.addresses import parse
 from colabpanel.services.fetching.names import clean, name_for
+from colabpanel.services.web.addresses import parse
 
 
 @pytest.mark.parametrize(

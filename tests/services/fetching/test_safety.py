@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colabpanel.errors import InputError
-from colabpanel.services.fetching import lines, safety
-from colabpanel.services.fetching.addresses import parse
-from colabpanel.services.fetching.safety import is_public, resolve
+from colabpanel.services.web import lines, safety
+from colabpanel.services.web.addresses import parse
+from colabpanel.services.web.safety import is_public, resolve
 from tests.http_faults import FaultyServer
 from tests.services.fetching.conftest import PIECE, fetch_here
 

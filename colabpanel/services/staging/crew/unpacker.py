@@ -13,7 +13,7 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from colabpanel.errors import PasswordError, SourceLostError, UnreadableError
-from colabpanel.services.sources import LocalSource, ReadAhead, Reading
+from colabpanel.services.sources import ReadAhead, Reading, open_source
 from colabpanel.services.staging.archive import MemberError
 from colabpanel.services.staging.crew.batches import Batch, Job
 from colabpanel.services.staging.names import Parts
@@ -50,7 +50,7 @@ class Task(NamedTuple):
     """What a worker needs to know beforehand; it crosses to a process as a plain tuple.
 
     Attributes:
-        source: The archive.
+        source: The archive, as `open_source` takes it.
         files: The folder to unpack into; an empty one verifies the members and writes nothing.
         password: For encrypted members.
         readers: Reads under way at once.
@@ -76,7 +76,7 @@ class Unpacker:
     """
 
     def __init__(self, task: Task, report: Callable[[int], None]) -> None:
-        self._source = LocalSource(Path(task.source))
+        self._source = open_source(task.source)
         self._ahead = ReadAhead(self._source, threads=task.readers)
         self._tree = Tree(Path(task.files)) if task.files else None
         self._password, self._prefix, self._report = task.password, task.prefix, report

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from colabpanel.errors import ArchiveError, PasswordError
 from colabpanel.services.optional import optional
-from colabpanel.services.sources import LocalSource, SourceFile
+from colabpanel.services.sources import Source, SourceFile
 from colabpanel.services.staging.archive import Kind, Member, MemberError
 
 __all__ = ["SevenZipReader"]
@@ -36,7 +36,7 @@ class SevenZipReader:
     format = "7z"
     fingerprint = 0
 
-    def __init__(self, source: LocalSource, password: str | None) -> None:
+    def __init__(self, source: Source, password: str | None) -> None:
         py7zr = optional("py7zr", "a 7z archive")
         self._io = optional("py7zr.io", "a 7z archive")
         self._raw = SourceFile(source)

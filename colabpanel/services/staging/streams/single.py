@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import IO, cast
 
 from colabpanel.errors import ColabPanelError
-from colabpanel.services.sources import LocalSource, SourceFile
+from colabpanel.services.sources import Source, SourceFile
 from colabpanel.services.staging.archive import UNKNOWN_SIZE, Kind, Member, MemberError
 from colabpanel.services.staging.streams.codecs import DAMAGED, opened
 
@@ -30,7 +30,7 @@ class SingleFileReader:
     fingerprint = 0
     damage = ""
 
-    def __init__(self, source: LocalSource, compression: str) -> None:
+    def __init__(self, source: Source, compression: str) -> None:
         self.format = compression
         path = PurePath(source.path)
         self._name = path.stem if path.suffix.lower() == f".{compression}" else f"{path.name}.unpacked"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import IO, Any, cast
 
 from colabpanel.errors import ArchiveError, ColabPanelError
-from colabpanel.services.sources import LocalSource, SourceFile
+from colabpanel.services.sources import Source, SourceFile
 from colabpanel.services.staging.archive import Kind, Member, MemberError
 from colabpanel.services.staging.streams.codecs import DAMAGED, opened
 from colabpanel.services.staging.streams.forward import DamagedStreamError, ForwardFile
@@ -106,7 +106,7 @@ class TarReader:
     encrypted = False
     fingerprint = 0
 
-    def __init__(self, source: LocalSource, compression: str, header_bytes: int) -> None:
+    def __init__(self, source: Source, compression: str, header_bytes: int) -> None:
         self.format, self.damage = f"tar.{compression}".rstrip("."), ""
         self._raw = SourceFile(source)
         buffered = cast("IO[bytes]", io.BufferedReader(self._raw, _CHUNK))

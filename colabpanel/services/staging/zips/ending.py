@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from colabpanel.errors import ArchiveError
-from colabpanel.services.sources import LocalSource
+from colabpanel.services.sources import Source
 
 __all__ = ["Ending", "find_ending", "unreadable"]
 
@@ -38,7 +38,7 @@ class Ending(NamedTuple):
     is_zip64: bool
 
 
-def unreadable(source: LocalSource) -> ArchiveError:
+def unreadable(source: Source) -> ArchiveError:
     """Return the error for an archive whose table of contents makes no sense."""
     return ArchiveError(
         f"{source.path.name} is a damaged zip archive: its table of contents cannot be read.",
@@ -46,7 +46,7 @@ def unreadable(source: LocalSource) -> ArchiveError:
     )
 
 
-def find_ending(source: LocalSource) -> Ending:
+def find_ending(source: Source) -> Ending:
     """Find the end record, which may be followed by a comment that looks like one.
 
     Raises:
@@ -83,7 +83,7 @@ def _is_zip64(tail: bytes, position: int) -> bool:
     return tail.startswith(_LOCATOR_SIGNATURE, max(position - _LOCATOR.size, 0))
 
 
-def _ending(source: LocalSource, tail: bytes, base: int, position: int) -> Ending | None:
+def _ending(source: Source, tail: bytes, base: int, position: int) -> Ending | None:
     _, _, _, _, members, size, offset, _ = _END.unpack_from(tail, position)
     end, is_zip64 = base + position, False
     record = _record64(source, tail, position, end)
@@ -97,7 +97,7 @@ def _ending(source: LocalSource, tail: bytes, base: int, position: int) -> Endin
     return Ending(start, size, members, start - offset, is_zip64)
 
 
-def _record64(source: LocalSource, tail: bytes, position: int, end: int) -> tuple[int, int, int, int] | None:
+def _record64(source: Source, tail: bytes, position: int, end: int) -> tuple[int, int, int, int] | None:
     """Return members, size and offset of the zip64 record, and where that begins."""
     if position < _LOCATOR.size or not _is_zip64(tail, position):
         return None

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable, Iterator
 
 from colabpanel.errors import ArchiveError, LimitError
-from colabpanel.services.sources import LocalSource
+from colabpanel.services.sources import Source
 from colabpanel.services.staging.archive import Kind, Member
 from colabpanel.services.staging.request import Limits
 from colabpanel.services.staging.streams.codecs import zstd_decoder
@@ -65,7 +65,7 @@ class ZipReader:
 
     format = "zip"
 
-    def __init__(self, source: LocalSource, limits: Limits, expect: Callable[[int], None] | None = None) -> None:
+    def __init__(self, source: Source, limits: Limits, expect: Callable[[int], None] | None = None) -> None:
         self.source = source
         self._ending = find_ending(source)
         _insist_on_limits(self._ending.members, self._ending.size, limits)

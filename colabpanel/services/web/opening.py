@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from colabpanel.errors import InputError, SourceLostError
 from colabpanel.progress import Progress
-from colabpanel.services.fetching.addresses import Address
-from colabpanel.services.fetching.answers import pause_asked, stated_sums
-from colabpanel.services.fetching.lines import Body, Line, Network
+from colabpanel.services.web.addresses import Address
+from colabpanel.services.web.answers import pause_asked, stated_sums
+from colabpanel.services.web.lines import Body, Line, Network
 
 __all__ = ["LOOK_FIRST", "PASSING", "Opened", "Opener", "Pauses", "RefusedError", "is_busy", "wait"]
 

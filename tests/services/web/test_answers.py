@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from colabpanel.services.fetching.answers import Version, part_of, pause_asked, stated_sums, version_of
+from colabpanel.services.web.answers import Version, part_of, pause_asked, stated_sums, version_of
 
 DATA = b"some bytes"
 MD5 = base64.b64encode(hashlib.md5(DATA).digest()).decode()

@@ -12,7 +12,7 @@ import ipaddress
 from socket import SOCK_STREAM, getaddrinfo
 
 from colabpanel.errors import InputError
-from colabpanel.services.fetching.addresses import Address
+from colabpanel.services.web.addresses import Address
 
 __all__ = ["is_public", "resolve"]
 

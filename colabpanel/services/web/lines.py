@@ -17,8 +17,8 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from colabpanel.errors import InputError
-from colabpanel.services.fetching.addresses import Address
-from colabpanel.services.fetching.safety import resolve
+from colabpanel.services.web.addresses import Address
+from colabpanel.services.web.safety import resolve
 
 __all__ = ["STALL", "Body", "CutError", "Line", "Network"]
 

@@ -1,0 +1,1 @@
+"""Questions to servers: addresses, connections that are looked at, redirects and refusals."""
