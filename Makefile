@@ -63,7 +63,7 @@ test-long: .venv/ready .venv-colab/ready chromium
 # make bench ONLY=panel
 bench: .venv/ready
 	@$(NEWEST)/python -m compileall -q colabpanel  # as pip does when it installs
-	@for name in $(or $(ONLY),panel staging packing snapshots checkpoints memory transfer images browsing); do PYTHONPATH=. $(NEWEST)/python benchmarks/$$name.py || exit 1; done
+	@for name in $(or $(ONLY),panel staging packing snapshots checkpoints memory transfer images browsing remote); do PYTHONPATH=. $(NEWEST)/python benchmarks/$$name.py || exit 1; done
 
 .venv/ready: pyproject.toml constraints/newest.txt
 	$(PYTHON) -m venv .venv

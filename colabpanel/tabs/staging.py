@@ -8,6 +8,7 @@ import ipywidgets
 
 from colabpanel.errors import InputError
 from colabpanel.services.paths import enter_folder
+from colabpanel.services.sources import is_address
 from colabpanel.services.staging.history import History, HistoryEntry, stage_and_record, summary
 from colabpanel.services.staging.models import Plan, StagedData
 from colabpanel.services.staging.service import plan
@@ -49,7 +50,9 @@ class StagingTab(Tab):
 
     def _form(self) -> ipywidgets.Widget:
         root = self.context.host.root
-        self.source = PathPicker("From", self.browse, root=root, placeholder="An archive on Drive or on disk")
+        self.source = PathPicker(
+            "From", self.browse, root=root, placeholder="An archive on Drive or on disk, or the address of a zip"
+        )
         self.target = PathPicker("To", self.browse, folders_only=True, root=root, placeholder=_TARGET_HINT)
         self.target.start_folder = str(self.context.host.workspace)
         self.options = StagingOptions()
@@ -93,7 +96,7 @@ class StagingTab(Tab):
 
     def _source_chosen(self, _: object) -> None:
         """Suggest a target named like the archive, as a placeholder: text being typed is never overwritten."""
-        name = Path(self.source.path).name
+        name = Path(self.source.path.partition("?")[0] if is_address(self.source.path) else self.source.path).name
         ending = next((ending for ending in _ENDINGS if name.lower().endswith(ending)), Path(name).suffix)
         stem = name[: len(name) - len(ending)]
         self._suggested = str(self.context.host.workspace / stem) if stem else ""
@@ -169,7 +172,8 @@ class StagingTab(Tab):
             raise InputError("No archive is chosen.", hint="Type or paste its path under From, or browse to it.")
         if not self.directory:
             raise InputError("No target folder is chosen.", hint="Type a path under To, or browse to it.")
-        self._start(self.absolute(self.source.path), self.absolute(self.directory), self.options.chosen())
+        source = self.source.path if is_address(self.source.path) else self.absolute(self.source.path)
+        self._start(source, self.absolute(self.directory), self.options.chosen())
 
     def _start(self, source: str, directory: str, options: dict[str, object]) -> None:
         self.plan_message.clear()

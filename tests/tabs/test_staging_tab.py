@@ -20,6 +20,7 @@ from colabpanel.tabs._staging_words import code_for, plan_facts, skipped_list
 from colabpanel.tabs.staging import StagingTab
 from tests.archives import TREE, make_zip, tree_of, write_tree
 from tests.fakes import FakeClock, FakeHost, HeldWork
+from tests.http_faults import serving
 
 EVIL = "<img src=x onerror=alert(1)>.txt"
 
@@ -428,3 +429,19 @@ def test_stagings_of_others_are_followed(
     clock.now += 6
     panel.refresher.tick()
     assert "Running" not in tab.recent.table.value
+
+
+def test_an_address_is_staged_from(
+    tab: StagingTab, panel: Panel, host: FakeHost, tmp_path: Path, settle: Callable[[], None]
+) -> None:
+    with serving() as server:
+        url = server.serve(make_zip(tmp_path / "a.zip").read_bytes(), "/photos.zip")
+        tab.source.text.value = f"{url}?token=secret"
+        assert tab.directory == str(host.workspace / "photos")
+        settle()
+        assert "<dd>4</dd>" in tab.plan_view.value
+        tab.stage_button.click()
+        settle()
+    assert "Unpacked 4 files" in tab.jobs.message.value
+    assert tree_of(host.workspace / "photos") == TREE
+    assert "secret" not in tab.recent.table.value
