@@ -78,7 +78,9 @@ class Mirroring:
         try:
             self._work()
         finally:
-            self._idle.set()
+            with self._lock:
+                if self._thread in {None, threading.current_thread()}:  # not where another one was begun meanwhile
+                    self._idle.set()
 
     def _work(self) -> None:
         in_a_row = 0

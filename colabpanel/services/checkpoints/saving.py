@@ -152,8 +152,10 @@ class Saver:
             say_at_the_end(self, told)
             future.set_exception(told)
             return
-        future.set_result(record)
-        self._saved()
+        try:
+            self._saved()  # first: whoever waits for the checkpoint may then wait for its copy
+        finally:
+            future.set_result(record)
 
     def prune(self, *spared: str) -> list[str]:
         """Delete what the policy does not keep, but for those that are named; returns the names."""

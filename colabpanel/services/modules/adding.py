@@ -20,6 +20,7 @@ from colabpanel.services.modules.models import AddedModules, FoundModules, Modul
 from colabpanel.services.modules.reloading import ModuleReloader
 from colabpanel.services.modules.remembering import forget_modules, remember
 from colabpanel.services.modules.versions import modules_below
+from colabpanel.services.paths import anchored
 from colabpanel.services.skipped import Skipped
 from colabpanel.services.waiting import result_of
 
@@ -75,7 +76,7 @@ def add_module_path(
     _insist_on_notebook(host)
     if mirror not in {"auto", "always", "never"}:
         raise InputError(f"There is no way {mirror!r} to mirror.", hint="The ways are: auto, always, never.")
-    source = os.fspath(path)
+    source = _source_of(path, host)
     brought = bring(source, mirror=mirror, host=host, progress=progress)
     found = find_modules(brought.path, progress=progress)
     wanted = found.names if import_it is True else tuple(import_it or ())
@@ -97,6 +98,12 @@ def add_module_path(
         failed=failed,
         skipped=brought.skipped,
     )
+
+
+def _source_of(path: str | Path, host: Host) -> str:
+    """Return a path that means the same in the next session, or an address as it is."""
+    text = os.fspath(path)
+    return text if "://" in text else anchored(text, host.root)
 
 
 def _insist_on_notebook(host: Host) -> None:
@@ -158,7 +165,8 @@ def remove_module_path(path: str | Path, *, host: Host | None = None) -> tuple[s
         InputError: It was not added.
     """
     host = host or detect()
-    added = _added.pop(os.fspath(path), None)
+    source = _source_of(path, host)
+    added = _added.pop(source, None)
     if added is None:
         raise InputError(f"{path} was not added in this session.", hint="See colabpanel.module_paths().")
     entry = added.found.entry
@@ -168,7 +176,7 @@ def remove_module_path(path: str | Path, *, host: Host | None = None) -> tuple[s
     for name in unloaded:
         del sys.modules[name]
     reloader_of(host).forget(unloaded)
-    forget_modules(path, host=host)
+    forget_modules(source, host=host)
     importlib.invalidate_caches()
     return unloaded
 

@@ -305,3 +305,13 @@ def test_stores_that_are_open_are_known_until_they_are_closed(tmp_path: Path) ->
     assert checkpoints.activity == ""
     checkpoints.close()
     assert checkpoints not in active_checkpoints()
+
+
+def test_the_copy_is_begun_before_the_checkpoint_counts_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints, done = opened(tmp_path / "run", mirror=tmp_path / "drive"), list[bool]()
+    saver = checkpoints._saver
+    monkeypatch.setattr(saver, "_saved", lambda: done.append(saver._last is None or saver._last.done()))
+    save(checkpoints, 1).result()
+    assert done == [False]

@@ -94,6 +94,14 @@ def test_bad_input(host: FakeHost, tmp_path: Path) -> None:
             call()
 
 
+def test_a_relative_path_is_remembered_whole(host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(tmp_path, {"code/cp_here.py": ""})
+    monkeypatch.chdir(tmp_path)
+    add_module_path("code", host=host)
+    assert remembered_modules(host=host) == (str(tmp_path / "code"),)
+    assert remove_module_path(Path("code"), host=host) == ("cp_here",)
+
+
 def test_removing_undoes_it(host: FakeHost, tmp_path: Path) -> None:
     _write(tmp_path / "code", {"cp_gone/__init__.py": "", "cp_gone/sub.py": ""})
     add_module_path(tmp_path / "code", host=host)
