@@ -8,6 +8,8 @@ UNIT := tests --ignore tests/browser --ignore tests/kernel -m "not slow and not 
 # Hundreds of odd archives and thousands of crashes, a process each: they run without coverage, which would triple their time.
 ODD := $(addprefix tests/services/staging/test_,hostile.py hostile_zips.py fine_archives.py differential.py sweeps.py) \
 	tests/services/snapshots/test_crash.py
+# About half of the rest.
+SAVING := $(addprefix tests/services/,checkpoints memory snapshots)
 # What jupyter_client and ipykernel leave open or deprecated is theirs.
 KERNEL := tests/kernel -W ignore::ResourceWarning -W ignore::DeprecationWarning -W ignore::RuntimeWarning \
 	-W ignore::pytest.PytestUnraisableExceptionWarning
@@ -18,14 +20,14 @@ export COVERAGE_FILE := $(CURDIR)/build/coverage/data
 export COLABPANEL_COLAB_PYTHON := $(CURDIR)/$(COLAB)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check unit unit-odd unit-colab browser test-long bench upgrade clean
+.PHONY: run test check unit unit-saving unit-rest unit-odd unit-colab fresh-coverage browser test-long bench upgrade clean
 
 run: .venv-run/ready
 	.venv-run/bin/colabpanel serve --root demo-data --sample
 
 test: .venv/ready .venv-colab/ready chromium
 	$(TIMED) "checks" $(MAKE) --no-print-directory check
-	$(TIMED) "units and tabs, both ends" $(MAKE) --no-print-directory --jobs 3 --output-sync=target unit unit-odd unit-colab
+	$(TIMED) "units and tabs, both ends" $(MAKE) --no-print-directory --jobs 4 --output-sync=target unit unit-odd unit-colab
 	$(TIMED) "browser" $(MAKE) --no-print-directory browser
 	@sh tools/timed.sh --sum
 
@@ -37,16 +39,23 @@ check: .venv/ready .venv-colab/ready
 	$(NEWEST)/python tools/check_colab.py $(COLAB)/python
 	$(NEWEST)/python tools/check_wheel.py
 
-unit: .venv/ready
-	rm -rf build/coverage && mkdir -p build/coverage
-	$(NEWEST)/coverage run $(PYTEST) $(UNIT) $(addprefix --ignore ,$(ODD))
-	$(NEWEST)/python $(PYTEST) $(KERNEL) -m "not slow"
+unit: unit-saving unit-rest
 	$(NEWEST)/coverage combine -q
 	$(NEWEST)/coverage report --skip-covered --include "colabpanel/services/*,colabpanel/jobs.py,colabpanel/progress.py,colabpanel/errors.py" --fail-under 95
 	$(NEWEST)/coverage report --format total --fail-under 90
 
+unit-saving: fresh-coverage
+	$(NEWEST)/coverage run $(PYTEST) $(SAVING) -m "not slow and not gpu" $(addprefix --ignore ,$(ODD))
+
+unit-rest: fresh-coverage
+	$(NEWEST)/coverage run $(PYTEST) $(UNIT) $(addprefix --ignore ,$(ODD) $(SAVING))
+
+fresh-coverage: .venv/ready
+	rm -rf build/coverage && mkdir -p build/coverage
+
 unit-odd: .venv/ready .venv-colab/ready
 	$(NEWEST)/python $(PYTEST) $(ODD) -m "not slow"
+	$(NEWEST)/python $(PYTEST) $(KERNEL) -m "not slow"
 	$(COLAB)/python $(PYTEST) $(ODD) -m "not slow"
 
 unit-colab: .venv-colab/ready
