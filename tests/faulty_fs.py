@@ -277,6 +277,16 @@ class _Passthrough:
         self._book.before_change(len(data))
         return os.pwrite(fh, data, offset)
 
+    def getxattr(self, path: str, name: str, position: int = 0) -> bytes:
+        return os.getxattr(self._real(path), name)
+
+    def setxattr(self, path: str, name: str, value: bytes, options: int, position: int = 0) -> None:
+        self._book.before_change()
+        os.setxattr(self._real(path), name, value, options)
+
+    def listxattr(self, path: str) -> list[str]:
+        return os.listxattr(self._real(path))
+
     def release(self, path: str, fh: int) -> None:
         os.close(fh)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -16,6 +18,8 @@ from colabpanel.hosts._limits import COLAB_ENTERPRISE_LIMITS, COLAB_LIMITS, Keep
 __all__ = ["ColabDrive", "ColabFiles", "ColabHost", "ColabOutput", "ColabRuntime", "ColabUserdata"]
 
 _DRIVE_PROGRAM = "drive"
+_FLUSH_FLAG, _FLUSH_GRACE = "--push_changes_and_quit", 10.0
+"""How the program is told to write out, and the seconds that it is given beyond those that it was told."""
 
 
 class ColabDrive(Protocol):
@@ -148,29 +152,38 @@ class ColabHost(IPythonHost):
         self, mountpoint: Path, *, readonly: bool = False, force: bool = False, timeout: float = 120.0
     ) -> None:
         """Mount Google Drive; the user is asked for consent in the page."""
-        milliseconds = round(timeout * 1000)
+        drive, milliseconds = self._drive(), round(timeout * 1000)
         try:
-            self._drive().mount(str(mountpoint), force_remount=force, timeout_ms=milliseconds, readonly=readonly)
+            drive.mount(str(mountpoint), force_remount=force, timeout_ms=milliseconds, readonly=readonly)
         except NotImplementedError as error:
             raise HostError(
                 f"{self.name} offers no Drive mount here.", hint="Use a Colab runtime started from the Colab page."
             ) from error
         except ValueError as error:
             raise _mount_refused(mountpoint, str(error)) from error
+        except Exception as error:  # what the page answers, and what pexpect says, are classes of their own
+            raise _mount_refused(mountpoint, f"{type(error).__name__}: {error}") from error
 
     def drive_is_starting(self) -> bool:
         """Whether Drive's own program runs."""
         return any(process.info["name"] == _DRIVE_PROGRAM for process in psutil.process_iter(["name"]))
 
     def unmount_drive(self, *, timeout: float = 600.0) -> None:
-        """Write out what is pending and unmount Google Drive."""
+        """Write out what is pending and unmount Google Drive; a program that does not end by itself is made to."""
+        drive, watchdog = self._drive(), threading.Timer(timeout + _FLUSH_GRACE, _end_flush)
+        watchdog.daemon = True
+        watchdog.start()
         try:
-            self._drive().flush_and_unmount(timeout_ms=round(timeout * 1000))
+            drive.flush_and_unmount(timeout_ms=round(timeout * 1000))
+        except NotImplementedError as error:
+            raise HostError(f"{self.name} has mounted no Drive here.") from error
         except ValueError as error:
             raise HostError(
                 "Drive could not write out everything before unmounting.",
                 hint="Wait a minute and unmount again; do not release the runtime before it succeeds.",
             ) from error
+        finally:
+            watchdog.cancel()
 
     def release_runtime(self) -> None:
         """Give the runtime back, with all that is on its disk."""
@@ -201,9 +214,17 @@ class ColabHost(IPythonHost):
         return lambda: output.unregister_callback(name)
 
 
+def _end_flush() -> None:
+    """Kill the program that writes out: ``google.colab`` waits for it on the main thread, however long it takes."""
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if _FLUSH_FLAG in child.cmdline():
+                child.kill()
+
+
 def _mount_refused(mountpoint: Path, reason: str) -> HostError:
     text = reason.lower()
-    if "space" in text:
+    if "contain a space" in text:
         return HostError("Colab cannot mount Drive at a path with a space.", hint="Use /content/drive.")
     if "symlink" in text:
         return HostError(f"{mountpoint} is a link, and Drive needs a real folder.", hint="Use /content/drive.")

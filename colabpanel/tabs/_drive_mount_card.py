@@ -7,9 +7,11 @@ from pathlib import Path
 
 import ipywidgets
 
-from colabpanel.services.drive import DriveFolder, mount_drive, unmount_drive
+from colabpanel.hosts import Host
+from colabpanel.services.drive import DriveFolder, find_drive, mount_drive, unmount_drive
 from colabpanel.services.drive.health import DriveHealth, drive_health
 from colabpanel.services.drive.repairing import RepairedDrive, repair_drive
+from colabpanel.services.mounts import mounted_at
 from colabpanel.tabs._base import Tab, card
 from colabpanel.widgets.basics import button, styled
 from colabpanel.widgets.messages import CodeView, Message
@@ -33,11 +35,11 @@ class DriveMountCard:
         tab: Tab,
         status: ipywidgets.Widget,
         *,
-        show_drive: Callable[[DriveFolder | None], object],
+        show_drive: Callable[[DriveFolder | None], None],
         show_state: Callable[[str], object],
     ) -> None:
         self._tab, self._show_drive, self._show_state = tab, show_drive, show_state
-        self._sick = False
+        self._sick, self._answered = False, False
         self.mount_button = button(
             "Mount Drive", tooltip="Ask for consent and mount Google Drive", icon="plug", kind="primary"
         )
@@ -111,19 +113,34 @@ class DriveMountCard:
         return Message(kind, "Drive is back.", "", "\n".join(repaired.steps), "What was done")
 
     def _look(self) -> None:
-        """Notice a Drive that went away; what is not mounted is not looked at."""
-        root = self._tab.context.state.drive_root
-        if not root:
+        """Notice a Drive that went away, and one that a cell has mounted or unmounted."""
+        if self.jobs.busy:
             return
-        host = self._tab.context.host
-        self._tab.in_background("drive-health", lambda _: drive_health(host=host), self._seen)
+        tab = self._tab
+        host, known = tab.context.host, bool(tab.context.state.drive_root)
+        tab.in_background("drive-health", lambda _: _look_at(host, known=known), self._noticed)
+
+    def _noticed(self, health: DriveHealth | None) -> None:
+        if health is not None and not self.jobs.busy:  # what was started meanwhile tells more
+            self._seen(health)
 
     def _seen(self, health: DriveHealth) -> None:
+        root = self._tab.context.state.drive_root
         if health.is_sick:
             self._show_state(f"Stale: {health.sentence}")
-        elif self._sick and health.state == "ok":
-            self._show_state(f"Mounted: {health.path / Path(self._tab.context.state.drive_root).name}")
-        self._sick = health.is_sick
+        elif health.state == "ok" and not root:
+            self._tab.in_background("find-drive", lambda _: find_drive(host=self._tab.context.host), self._show_drive)
+        elif health.state == "ok" and self._sick:
+            self._show_state(f"Mounted: {health.path / Path(root).name}")
+        elif health.state != "ok" and self._answered:
+            self._show_drive(None)
+        self._sick, self._answered = health.is_sick, health.is_sick or health.state == "ok"
+
+
+def _look_at(host: Host, *, known: bool) -> DriveHealth | None:
+    """Look whether Drive answers, where one is known or the list of mounts has one; else None."""
+    place = host.drive_mountpoint
+    return drive_health(host=host) if known or (place is not None and mounted_at(place)) else None
 
 
 def health_message(health: DriveHealth) -> Message:

@@ -4,6 +4,8 @@ import inspect
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +17,7 @@ import pytest
 
 from colabpanel.app.launcher import serve
 from colabpanel.errors import HostError
-from colabpanel.hosts import _base, _detect, detect, jupyter
+from colabpanel.hosts import _base, _detect, colab, detect, jupyter
 from colabpanel.hosts._base import IPythonHost
 from colabpanel.hosts.colab import ColabDrive, ColabFiles, ColabHost, ColabOutput, ColabRuntime
 from colabpanel.hosts.jupyter import JupyterHost
@@ -236,6 +238,8 @@ def test_colab_mounts_unmounts_and_downloads() -> None:
         (ValueError("Mountpoint must not be a symlink"), "is a link"),
         (ValueError("Mountpoint must not already contain files"), "already contains files"),
         (ValueError("mount failed"), "Drive did not mount: mount failed"),
+        (ValueError("mount failed: no space"), "Drive did not mount: mount failed: no space"),
+        (LookupError("credential propagation was unsuccessful"), "LookupError: credential propagation"),
     ],
 )
 def test_colabs_refusals_become_sentences(error: Exception, words: str) -> None:
@@ -248,6 +252,26 @@ def test_colabs_refusals_become_sentences(error: Exception, words: str) -> None:
 def test_a_flush_that_failed_is_told() -> None:
     host, _, _ = _colab(ValueError("flush_and_unmount failed"))
     with pytest.raises(HostError, match="could not write out"):
+        host.unmount_drive()
+
+
+def test_a_flush_that_never_ends_is_made_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Waiting(FakeColabDrive):
+        def flush_and_unmount(self, timeout_ms: int = 86400000) -> None:
+            program = [sys.executable, "-c", "import sys; sys.stdin.read()", "--push_changes_and_quit"]
+            with subprocess.Popen(program, stdin=subprocess.PIPE) as flushing:
+                flushing.wait()
+            raise ValueError("flush_and_unmount failed")
+
+    monkeypatch.setattr(colab, "_FLUSH_GRACE", 0.2)
+    host = ColabHost(FakeShell(), drive=Waiting)
+    with pytest.raises(HostError, match="could not write out"):
+        host.unmount_drive(timeout=0.3)
+
+
+def test_where_drive_cannot_be_mounted_nothing_is_written_out() -> None:
+    host, _, _ = _colab(NotImplementedError("no hostname"))
+    with pytest.raises(HostError, match="has mounted no Drive"):
         host.unmount_drive()
 
 

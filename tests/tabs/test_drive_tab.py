@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from colabpanel.errors import HostError
+from colabpanel.jobs import JobRunner
 from colabpanel.panel import Panel
 from colabpanel.services import saves
+from colabpanel.services.drive import DriveFolder
 from colabpanel.services.drive.health import DriveHealth
 from colabpanel.tabs import _drive_mount_card
 from colabpanel.tabs.drive import DriveTab
 from tests.fakes import FakeHost
+from tests.faulty_fs import faulty, why_not
 
 
 def _tab(panel: Panel) -> DriveTab:
@@ -119,6 +123,47 @@ def test_a_drive_that_went_away_is_noticed_and_repaired(
     tab.mounting.repair_button.click()
     tick(panel)
     assert "Drive is back." in tab.mounting.jobs.message.value
+
+
+def test_a_cell_that_mounts_or_unmounts_drive_is_noticed(
+    make_panel: Callable[..., Panel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = make_panel(FakeHost(tmp_path, drive_mountpoint=tmp_path / "drive"))
+    tab = _tab(panel)
+    found = DriveHealth("ok", tmp_path / "drive", "fuse.drive", 0.1, "It answers.")
+    monkeypatch.setattr(_drive_mount_card, "mounted_at", lambda _: "fuse.drive")
+    monkeypatch.setattr(_drive_mount_card, "drive_health", lambda **_: found)
+    monkeypatch.setattr(
+        _drive_mount_card, "find_drive", lambda **_: DriveFolder(tmp_path / "drive/MyDrive", tmp_path / "drive")
+    )
+    tab.mounting._look()
+    assert panel.state.drive_root == str(tmp_path / "drive/MyDrive")
+    assert "Mounted: " in tab.status.value
+    found = DriveHealth("not mounted", tmp_path / "drive", "", None, "Drive is not mounted.")
+    tab.mounting._look()
+    assert panel.state.drive_root == ""
+    assert "Not mounted." in tab.status.value
+
+
+def test_a_hung_drive_costs_a_message_and_no_click(
+    make_panel: Callable[..., Panel], tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    (tmp_path / "real/MyDrive").mkdir(parents=True)
+    host = FakeHost(tmp_path, drive_mountpoint=tmp_path / "drive")
+    with faulty(tmp_path / "real", tmp_path / "drive") as disk:
+        panel = make_panel(host, runner=JobRunner())
+        tab = _tab(panel)
+        disk.freeze()
+        tab.mounting.check_button.click()
+        assert tab.mounting.jobs.busy  # the click is over, and the answer is not there
+        while tab.mounting.jobs.busy:
+            tick(panel)
+            threading.Event().wait(0.05)
+        tick(panel)
+        assert "did not answer within 5 seconds" in tab.mounting.jobs.message.value
+        assert "Stale: " in tab.status.value
 
 
 def test_nothing_is_looked_at_while_nothing_is_mounted(make_panel: Callable[..., Panel], tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["Diagnosis", "diagnose", "log_sizes"]
 
 _LOGS = ("drive_fs.txt", "timeouts.txt")
 _TAIL = 256 << 10
@@ -29,10 +30,10 @@ _FINDINGS: tuple[tuple[str, Diagnosis], ...] = (
         ),
     ),
     (
-        r"invalid_grant|Authorization failed|invalid oauth code|account (mismatch|changed)",
+        r"invalid_grant|Authorization failed|invalid oauth code|account (mismatch|changed)|credential propagation",
         Diagnosis(
             "Google did not accept the account, or its consent.",
-            "Mount again, and choose the account that this notebook belongs to.",
+            "Mount again with the account that this notebook belongs to, and allow everything that is asked for.",
         ),
     ),
     (
@@ -63,24 +64,38 @@ _FINDINGS: tuple[tuple[str, Diagnosis], ...] = (
 )
 
 
-def diagnose(logs: Path | None, *, reason: str = "", since: float = 0.0) -> Diagnosis | None:
+def log_sizes(logs: Path | None) -> dict[str, int]:
+    """Return how long the logs are now; `diagnose` then looks at what was added, for they go on for a whole session."""
+    return {name: _size_of(logs / name) for name in _LOGS} if logs is not None else {}
+
+
+def diagnose(logs: Path | None, *, reason: str = "", after: Mapping[str, int] | None = None) -> Diagnosis | None:
     """Return what is known to be wrong, or None.
 
     Args:
         logs: The folder with the logs of Drive's program, or None where there is none.
         reason: What the host itself said.
-        since: Logs that were not written to since then, in seconds since 1970, are of another time.
+        after: How long the logs were before (`log_sizes`): what was in them then is of another time.
     """
-    text = reason + "".join(_tail_of(logs / name, since) for name in _LOGS if logs is not None)
+    before = after or {}
+    text = reason + "".join(_tail_of(logs / name, before.get(name, 0)) for name in _LOGS if logs is not None)
     return next((found for pattern, found in _FINDINGS if re.search(pattern, text, re.IGNORECASE)), None)
 
 
-def _tail_of(log: Path, since: float) -> str:
+def _size_of(log: Path) -> int:
     try:
-        if log.stat().st_mtime < since:
-            return ""
+        return log.stat().st_size
+    except OSError:
+        return 0
+
+
+def _tail_of(log: Path, start: int) -> str:
+    size = _size_of(log)
+    if size < start:  # a new one was begun
+        start = 0
+    try:
         with log.open("rb") as stream:
-            stream.seek(max(log.stat().st_size - _TAIL, 0))
+            stream.seek(max(size - _TAIL, start))
             return stream.read(_TAIL).decode("utf-8", "replace")
     except OSError:
         return ""

@@ -34,7 +34,7 @@ class DriveHealth:
     Attributes:
         state: What it is; see `State`.
         path: What was looked at.
-        kind: The file system that is mounted there, or nothing.
+        kind: The file system that is mounted there, or, below where the host mounts Drive, that one; else nothing.
         seconds: How long it took to answer; None where it did not.
         sentence: What that means.
         hint: What to do about it, or nothing.
@@ -81,8 +81,9 @@ def drive_health(
         place = host.drive_mountpoint
     else:
         return DriveHealth("not mounted", Path(), "", None, f"{host.name} mounts no Drive by itself.", "Name a folder.")
-    kind = mounted_at(place, mounts)
-    should_be = place == host.drive_mountpoint
+    point = host.drive_mountpoint
+    should_be = point is not None and (place == point or point in place.parents)
+    kind = mounted_at(point if point is not None and should_be else place, mounts)
     if should_be and not kind:
         return _not_mounted(place, deadline, progress)
     try:
@@ -106,7 +107,7 @@ def _not_mounted(place: Path, deadline: float, progress: Progress | None) -> Dri
             place,
             "",
             found["seconds"],
-            f"Drive is not mounted at {place}, but a folder with files is there.",
+            f"Drive is not mounted, but a folder with files is at {place}.",
             "They are on this machine's own disk. Move them away, then mount Drive.",
         )
     return DriveHealth("not mounted", place, "", None, "Drive is not mounted.", "Mount it in the Drive tab.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from concurrent.futures import Future
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from colabpanel.errors import HostError, MountFailedError, PathError, StorageError
 from colabpanel.hosts import Host, detect
 from colabpanel.progress import Progress
-from colabpanel.services.drive.diagnosis import diagnose
+from colabpanel.services.drive.diagnosis import diagnose, log_sizes
 from colabpanel.services.drive.folder import DriveFolder, inspect_drive_folder, own_folder
 from colabpanel.services.drive.health import drive_health
 from colabpanel.services.isolated import call_isolated
@@ -19,7 +20,15 @@ from colabpanel.services.mounts import MOUNTS, mounted_at
 from colabpanel.services.paths import resolve_inside
 from colabpanel.services.waiting import result_of
 
-__all__ = ["FLUSH_SECONDS", "MOUNT_SECONDS", "leave", "mount_drive", "mount_patiently", "unmount_drive"]
+__all__ = [
+    "FLUSH_SECONDS",
+    "MOUNT_SECONDS",
+    "detach_if_sick",
+    "leave",
+    "mount_drive",
+    "mount_patiently",
+    "unmount_drive",
+]
 
 MOUNT_SECONDS, FLUSH_SECONDS = 120.0, 600.0
 """How long Drive may take to mount, and to write out what is pending (Google's own limit for that is a day)."""
@@ -77,6 +86,7 @@ def mount_drive(
     else:
         leave(place)
         unmount_drive(host=host, progress=progress)
+        detach_if_sick(place, host, mounts, progress)
     return mount_patiently(place, host, readonly=readonly, force=force, timeout=timeout, progress=progress)
 
 
@@ -91,14 +101,14 @@ def mount_patiently(
     place: Path, host: Host, *, readonly: bool, force: bool, timeout: float, progress: Progress
 ) -> DriveFolder:
     """Mount, and once more where Drive's program gives up without a reason that is known; see `mount_drive`."""
-    began = time.time()
+    written = log_sizes(host.drive_logs)
     for is_last in (False, True):
         progress.start(None, _WAITING, unit="seconds")
         mounting = host.on_main_thread(lambda: host.mount_drive(place, readonly=readonly, force=force, timeout=timeout))
         try:
             result_of(mounting, _Phases(progress, host, mounting))
         except MountFailedError as error:
-            found = diagnose(host.drive_logs, reason=error.message, since=began - 1)
+            found = diagnose(host.drive_logs, reason=error.message, after=written)
             if found is not None:
                 raise HostError(f"Drive did not mount. {found.sentence}", hint=found.hint) from error
             if is_last:
@@ -178,10 +188,34 @@ def leave(mountpoint: Path) -> bool:
     return True
 
 
+def detach_if_sick(place: Path, host: Host, mounts: Path, progress: Progress) -> bool:
+    """Take a Drive that does not answer out of the folder tree; returns whether it was one.
+
+    ``google.colab`` looks into the mountpoint before it mounts anew, on the main thread: one that hangs would hold up
+    the notebook for ever.
+
+    Raises:
+        HostError: It hangs and cannot be taken out.
+    """
+    if not drive_health(place, host=host, deadline=_LOOK_DEADLINE, mounts=mounts, progress=progress).is_sick:
+        return False
+    try:
+        command = ["umount", "--lazy", os.fspath(place)]
+        subprocess.run(command, check=True, capture_output=True, timeout=_LOOK_DEADLINE)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise HostError(
+            f"{place} does not answer, and cannot be detached.",
+            hint="Restart the runtime. Copy what you need from its disk first; Drive's copy may lack the newest.",
+        ) from error
+    return True
+
+
 def unmount_drive(
     *, timeout: float = FLUSH_SECONDS, host: Host | None = None, progress: Progress | None = None
 ) -> None:
     """Write out what is pending and unmount Google Drive. On Colab only.
+
+    Where the working folder is on Drive, it is the one above Drive afterwards.
 
     Args:
         timeout: Seconds the writing may take.
@@ -193,4 +227,6 @@ def unmount_drive(
     """
     host, progress = host or detect(), progress or Progress()
     progress.start(None, "Writing out and unmounting Drive", unit="seconds")
+    if host.drive_mountpoint is not None:
+        leave(host.drive_mountpoint)
     result_of(host.on_main_thread(lambda: host.unmount_drive(timeout=timeout)), progress)

@@ -11,12 +11,13 @@ from colabpanel.errors import ColabPanelError, HostError, JobCancelledError
 from colabpanel.hosts import Host, detect
 from colabpanel.progress import Progress
 from colabpanel.services.drive.folder import DriveFolder
-from colabpanel.services.drive.mounting import MOUNT_SECONDS, leave, mount_patiently, unmount_drive
+from colabpanel.services.drive.mounting import MOUNT_SECONDS, detach_if_sick, leave, mount_patiently, unmount_drive
 from colabpanel.services.mounts import MOUNTS, mounted_at
 from colabpanel.services.saves import saves
 
 __all__ = ["RepairedDrive", "repair_drive"]
 
+_MOST_DOUBTS = 5
 _FLUSH_SECONDS = 60.0
 """Seconds a sick Drive may take to write out what is pending; a healthy one has ten minutes."""
 
@@ -56,12 +57,20 @@ def repair_drive(*, host: Host | None = None, mounts: Path = MOUNTS, progress: P
         steps.append(f"The working folder is {Path.cwd()} now: it was on Drive.")
     unsure = tuple(save.path for save in saves() if place in save.path.parents)
     flushed = not mounted_at(place, mounts) or _flushed(host, steps, progress)
-    force = not flushed
-    drive = mount_patiently(place, host, readonly=False, force=force, timeout=MOUNT_SECONDS, progress=progress)
-    steps.append(f"Drive is mounted at {place}.")
-    if not flushed:
-        steps += [_doubt(save.path, save.when) for save in saves() if save.path in unsure]
-    return RepairedDrive(drive, tuple(steps), () if flushed else unsure)
+    doubts = [] if flushed else [_doubt(save.path, save.when) for save in saves() if save.path in unsure]
+    try:
+        detached = detach_if_sick(place, host, mounts, progress)
+        if detached:
+            steps.append("It did not answer, and was detached.")
+        force = detached or not flushed
+        drive = mount_patiently(place, host, readonly=False, force=force, timeout=MOUNT_SECONDS, progress=progress)
+    except JobCancelledError:
+        raise
+    except ColabPanelError as error:
+        # Whoever hears that Drive did not come back must hear what may be lost, too.
+        error.hint = " ".join([error.hint, *doubts[:_MOST_DOUBTS]]).strip()
+        raise
+    return RepairedDrive(drive, (*steps, f"Drive is mounted at {place}.", *doubts), () if flushed else unsure)
 
 
 def _flushed(host: Host, steps: list[str], progress: Progress) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Sequence
@@ -27,7 +28,9 @@ Whereabouts = Literal["safe", "on its way", "here", "unknown"]
 ``unknown``: on a drive that does not tell."""
 
 _UNCOMMITTED = "user.drive.uncommitted"
-_DEADLINE = 60.0
+_DEADLINE, _FIRST_ANSWER = 60.0, 5.0
+"""Seconds for all files, and for the first answer: a Drive that hangs is told apart from one with many files."""
+
 _MOST_FILES = 100_000
 _FIRST_PAUSE, _LONGEST_PAUSE, _LOOK = 0.5, 5.0, 0.1
 
@@ -74,6 +77,8 @@ def drive_safety(
 ) -> DriveSafety:
     """Tell which files are on Drive, which are on their way, and which are on this machine only.
 
+    A Drive that hangs is told of after five seconds.
+
     Args:
         paths: Files, and folders, of which every file below is looked at (100,000 in all).
         host: The notebook host, whose ``root`` is not left; None detects it.
@@ -92,6 +97,8 @@ def drive_safety(
         "paths": [anchored(path, host.root) for path in asked],
         "root": host.root and os.fspath(host.root),
     }
+    first = min(deadline, _FIRST_ANSWER)
+    call_isolated("colabpanel.services.drive.safety:answer_here", arguments, progress=progress, deadline=first)
     target = "colabpanel.services.drive.safety:look_here"
     found = call_isolated(target, arguments, progress=progress, deadline=deadline)
     files = tuple(FileSafety(Path(path), size, where) for path, size, where in found["files"])
@@ -101,11 +108,30 @@ def drive_safety(
 
 
 @disk_errors_in_words()
+def answer_here(paths: list[str], root: str | None, progress: Progress) -> None:
+    """Touch what shall be looked at, in this process.
+
+    Raises:
+        PathError: One of them does not exist, or is outside of the root.
+        StorageError: The disk fails.
+    """
+    for given in paths:
+        place = resolve_inside(root, given)
+        if place.is_dir():
+            with os.scandir(place) as entries:
+                next(entries, None)
+        else:
+            file_at(place)
+        progress.advance(0)
+
+
+@disk_errors_in_words()
 def look_here(paths: list[str], root: str | None, progress: Progress) -> dict[str, Any]:
     """Look at files in this process; see `drive_safety`."""
     progress.start(None, "Looking at files", unit="files")
     files: list[tuple[str, int, Whereabouts]] = []
     skipped: list[Skipped] = []
+    on_drive = functools.cache(is_remote)  # for each folder once, not for each file
     for given in paths:
         place = resolve_inside(root, given)
         one_by_one = (
@@ -116,17 +142,22 @@ def look_here(paths: list[str], root: str | None, progress: Progress) -> dict[st
         for file, path in one_by_one:
             if len(files) >= _MOST_FILES:
                 return {"files": files, "skipped": skipped, "complete": False}
-            files.append(_looked_at(file, path))
+            files.append(_looked_at(file, path, on_drive=on_drive(path.parent)))
             progress.advance(1)
     return {"files": files, "skipped": skipped, "complete": True}
 
 
-def _looked_at(file: FoundFile, path: Path) -> tuple[str, int, Whereabouts]:
-    """Ask for the attribute in which Drive's program tells whether it has uploaded a file."""
+def _looked_at(file: FoundFile, path: Path, *, on_drive: bool) -> tuple[str, int, Whereabouts]:
+    """Ask for the attribute in which Drive's program tells whether it has uploaded a file.
+
+    A copy of such a file on this machine's own disk has the attribute too (``shutil.copy2`` copies it), and lies.
+    """
+    if not on_drive:
+        return str(path), file.size, "here"
     try:
         told = os.getxattr(path, _UNCOMMITTED)
     except (OSError, AttributeError):  # no such attribute, or no such call on this system
-        return str(path), file.size, "unknown" if is_remote(path) else "here"
+        return str(path), file.size, "unknown"
     known: dict[bytes, Whereabouts] = {b"0": "safe", b"1": "on its way"}
     return str(path), file.size, known.get(told.strip(b"\0 \n"), "unknown")
 
@@ -156,17 +187,28 @@ def wait_until_safe(
     """
     host, progress = host or detect(), progress or Progress()
     until = None if timeout is None else time.monotonic() + timeout
-    found = drive_safety(paths, host=host)
+    looking = _OnlyCancels(progress)
+    found = drive_safety(paths, host=host, progress=looking)
     total, pause = found.size("on its way"), _FIRST_PAUSE
     progress.start(total, "Waiting for Drive to upload")
     left = total
     while found.count("on its way") and (until is None or time.monotonic() < until):
         _sleep(pause if until is None else min(pause, max(until - time.monotonic(), 0)), progress)
         pause = min(pause * 1.5, _LONGEST_PAUSE)
-        found = drive_safety(paths, host=host)
+        found = drive_safety(paths, host=host, progress=looking)
         progress.advance(max(left - found.size("on its way"), 0))
         left = min(left, found.size("on its way"))
     return found
+
+
+class _OnlyCancels(Progress):
+    """Lets a look be cancelled, and leaves what is shown alone."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def advance(self, amount: int = 1) -> None:
+        self._progress.advance(0)
 
 
 def _sleep(seconds: float, progress: Progress) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from colabpanel import words
-from colabpanel.errors import ColabPanelError, JobCancelledError
+from colabpanel.errors import ColabPanelError, JobCancelledError, StorageError
 from colabpanel.hosts import Host
 from colabpanel.progress import Progress
 from colabpanel.services.checkpoints.service import Checkpoints, active_checkpoints
@@ -134,22 +134,31 @@ def _newest_save(changed_since: float | None) -> SafetyCheck:
             f"The last cell began {later} after {_called(elsewhere.path)} was saved.",
             "Save what that cell has made, if you need it.",
         )
-    if _is_on_its_way(elsewhere.path):
-        return SafetyCheck(
-            "risk",
-            f"{_called(elsewhere.path)} is written, but not all of it has reached Drive yet.",
-            "Wait a minute, or unmount Drive in the Drive tab: that writes out everything.",
-        )
-    return SafetyCheck("safe", f"{_called(elsewhere.path)} {_saved(elsewhere)}.")
+    return _not_there_yet(known) or SafetyCheck("safe", f"{_called(elsewhere.path)} {_saved(elsewhere)}.")
 
 
-def _is_on_its_way(path: Path) -> bool:
-    """Whether Drive tells that it has not uploaded everything; where it does not tell, what was read back counts."""
-    try:
-        found = drive_safety(path)
-    except ColabPanelError:
-        return False
-    return found.count("on its way") > 0
+def _not_there_yet(known: Sequence[SafeSave]) -> SafetyCheck | None:
+    """Return what Drive has not uploaded; where it does not tell, what was read back counts, and None is returned."""
+    for save in known:
+        if not is_remote(save.path):
+            continue
+        try:
+            found = drive_safety(save.path)
+        except StorageError as error:
+            return SafetyCheck(
+                "risk",
+                f"Whether {save.path.name} has reached Drive cannot be told: {error.message}",
+                "Look at Drive in the Drive tab, and repair it there.",
+            )
+        except ColabPanelError:  # it was moved or deleted since
+            continue
+        if found.count("on its way"):
+            return SafetyCheck(
+                "risk",
+                f"{save.path.name} is written, but not all of it has reached Drive yet.",
+                "Wait a minute, or unmount Drive in the Drive tab: that writes out everything.",
+            )
+    return None
 
 
 def _called(path: Path) -> str:

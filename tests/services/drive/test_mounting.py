@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from colabpanel.services.drive import (
     unmount_drive,
     use_drive_folder,
 )
-from colabpanel.services.drive.diagnosis import diagnose
+from colabpanel.services.drive.diagnosis import diagnose, log_sizes
 from tests.fakes import FakeHost, RecordingProgress
 
 
@@ -105,6 +106,31 @@ def test_a_second_failure_is_told(tmp_path: Path) -> None:
     assert caught.value.hint == "Restart."
 
 
+def _mount_that_fails(host: FakeHost, written: list[str]) -> None:
+    """Let the host fail once for each text, which its program writes down before; then it mounts."""
+    mounts = host.mount_drive
+
+    def mount(mountpoint: Path, **options: Any) -> None:
+        if not written:
+            mounts(mountpoint, **options)
+            return
+        assert host.drive_logs is not None
+        with (host.drive_logs / "drive_fs.txt").open("a") as log:
+            log.write(written.pop(0))
+        raise MountFailedError("Drive did not mount: mount failed.")
+
+    host.mount_drive = mount  # type: ignore[method-assign]
+
+
+@pytest.mark.usefixtures("_no_pause")
+def test_what_was_written_down_before_is_no_reason(tmp_path: Path) -> None:
+    host, mounts = _colab(tmp_path)
+    assert host.drive_logs is not None
+    (host.drive_logs / "drive_fs.txt").write_text("an hour ago: storageQuotaExceeded\n")
+    _mount_that_fails(host, ["started\n"])
+    assert mount_drive(host=host, mounts=mounts).root == tmp_path / "drive/MyDrive"
+
+
 @pytest.mark.parametrize(
     ("log", "words"),
     [
@@ -119,8 +145,7 @@ def test_a_second_failure_is_told(tmp_path: Path) -> None:
 def test_what_drives_program_wrote_down_is_said_in_words(tmp_path: Path, log: str, words: str) -> None:
     host, mounts = _colab(tmp_path)
     assert host.drive_logs is not None
-    (host.drive_logs / "drive_fs.txt").write_text("x" * 300_000 + log)
-    host.refusals = [MountFailedError("Drive did not mount: mount failed.")]
+    _mount_that_fails(host, ["x" * 300_000 + log])
     with pytest.raises(HostError, match=words) as caught:
         mount_drive(host=host, mounts=mounts)
     assert caught.value.hint
@@ -128,9 +153,15 @@ def test_what_drives_program_wrote_down_is_said_in_words(tmp_path: Path, log: st
 
 
 def test_a_log_of_another_time_says_nothing(tmp_path: Path) -> None:
-    (tmp_path / "drive_fs.txt").write_text("QueryManager timed out")
-    os.utime(tmp_path / "drive_fs.txt", (1000, 1000))
-    assert diagnose(tmp_path, since=2000) is None
+    log = tmp_path / "drive_fs.txt"
+    log.write_text("QueryManager timed out, " * 2)
+    assert diagnose(tmp_path, after=log_sizes(tmp_path)) is None
+    before = log_sizes(tmp_path)
+    log.write_text("a new one: invalid_grant")
+    found = diagnose(tmp_path, after=before)
+    assert found is not None
+    assert "did not accept the account" in found.sentence
+    assert log_sizes(None) == {}
     assert diagnose(None, reason="mount failed: timeout during initial read of root folder") is not None
 
 
@@ -162,6 +193,14 @@ def test_mounting_anew_writes_out_first_and_leaves_the_folder(tmp_path: Path, mo
     host.mount_drive = lambda mountpoint, **options: host.mounted.append(mountpoint)  # type: ignore[method-assign]
     mount_drive(force=True, host=host, mounts=mounts)
     assert (host.mounted, host.unmounted, Path.cwd()) == ([tmp_path / "drive"], 1, tmp_path)
+
+
+def test_unmounting_leaves_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host, _ = _colab(tmp_path)
+    (tmp_path / "drive/MyDrive").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "drive/MyDrive")
+    unmount_drive(host=host)
+    assert (host.unmounted, Path.cwd()) == (1, tmp_path)
 
 
 def test_it_is_told_when_drives_program_has_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
