@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from colabpanel.hosts import Host
 from colabpanel.jobs import JobRunner
@@ -17,6 +18,8 @@ from colabpanel.widgets.refresher import Refresher
 from tests.fakes import FakeClock, FakeHost, run_inline
 from tests.nvml import NvmlStandIn, compile_stand_in
 
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 os.environ["KERAS_BACKEND"] = "torch"  # TensorFlow, which Keras takes otherwise, is not installed for the tests
 
 

@@ -120,7 +120,7 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_cancels(tmp_path: Path, number: signal.Signals) -> None:
-    source = make_zip(tmp_path / "a.zip", {f"{index}": bytes(3000) for index in range(4000)})
+    source = make_zip(tmp_path / "a.zip", {f"{index}": bytes(3000) for index in range(12_000)})
     process = subprocess.Popen(
         [sys.executable, "-m", "colabpanel", "stage", source, tmp_path / "out", "--json"], stdout=subprocess.PIPE
     )

@@ -86,6 +86,8 @@ def test_saving_waits_for_the_running_cell(host: HostPage) -> None:
     panel.button("Choose all").click()
     panel.button("Save variables").click()
     panel.says("Saved 1 variable")
+    expect(panel.root.get_by_label("File", exact=True)).to_have_value(str(next((folder / "saved").glob("*.zip"))))
+    expect(panel.root.locator("table", has_text="would replace yours")).to_have_count(1)
     panel.fill("Prefix", "y_")
     panel.button("Load").click()
     panel.says("Loaded 1 variable: y_x.")
