@@ -16,6 +16,7 @@ KERNEL := tests/kernel -W ignore::ResourceWarning -W ignore::DeprecationWarning 
 # By its plain name pip may choose one for a GPU, with gigabytes more; so what needs it comes afterwards.
 TORCH := torch==2.13.0
 TIMED := @sh tools/timed.sh
+SIDE_BY_SIDE = $(MAKE) --no-print-directory --output-sync=target
 export COVERAGE_FILE := $(CURDIR)/build/coverage/data
 export COLABPANEL_COLAB_PYTHON := $(CURDIR)/$(COLAB)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -27,8 +28,8 @@ run: .venv-run/ready
 
 test: .venv/ready .venv-colab/ready chromium
 	$(TIMED) "checks" $(MAKE) --no-print-directory check
-	$(TIMED) "units and tabs, both ends" $(MAKE) --no-print-directory --jobs 4 --output-sync=target unit unit-odd unit-colab
-	$(TIMED) "browser" $(MAKE) --no-print-directory browser
+	$(TIMED) "newest stack, odd archives" $(SIDE_BY_SIDE) --jobs 3 unit unit-odd
+	$(TIMED) "Colab's versions, browser" $(SIDE_BY_SIDE) --jobs 2 unit-colab browser
 	@sh tools/timed.sh --sum
 
 check: .venv/ready .venv-colab/ready
