@@ -12,7 +12,7 @@ from .browser_tools import CHROMIUM, VIEWPORTS, Shots, chromium, collect_errors
 from .notebooks import ClassicPage, HostPage, JupyterLabPage, Notebook7Page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from playwright.sync_api import Browser, Page
 
@@ -30,6 +30,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if _HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
     items.sort(key=lambda item: _HERE in item.path.parents)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell what the page of a failed test showed, and keep its picture in `build/failures`."""
+    report = yield
+    page: Page | None = getattr(item, "funcargs", {}).get("page")
+    if page is not None and report.failed:
+        report.sections.append(("what the page showed", _what_it_shows(page, item.name)))
+    return report
+
+
+def _what_it_shows(page: Page, name: str) -> str:
+    folder = servers.REPOSITORY / "build" / "failures"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        page.screenshot(path=folder / f"{name}.png")
+        return page.locator(".colabpanel:visible, body").last.inner_text(timeout=2000)
+    except Exception as error:  # a page that is gone must not hide why the test failed
+        return str(error)
 
 
 @pytest.fixture(scope="session")
