@@ -110,21 +110,21 @@ def classic_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers
 def jupyterlab(page: Page, jupyterlab_server: servers.Server) -> Iterator[JupyterLabPage]:
     """A page for notebooks in JupyterLab; its kernels end with the test."""
     yield JupyterLabPage(page, jupyterlab_server)
-    jupyterlab_server.stop_kernels()
+    jupyterlab_server.start_over()
 
 
 @pytest.fixture
 def notebook7(page: Page, notebook7_server: servers.Server) -> Iterator[Notebook7Page]:
     """A page for notebooks in Notebook 7; its kernels end with the test."""
     yield Notebook7Page(page, notebook7_server)
-    notebook7_server.stop_kernels()
+    notebook7_server.start_over()
 
 
 @pytest.fixture
 def classic(page: Page, classic_server: servers.Server) -> Iterator[ClassicPage]:
     """A page for notebooks in the classic Notebook; its kernels end with the test."""
     yield ClassicPage(page, classic_server)
-    classic_server.stop_kernels()
+    classic_server.start_over()
 
 
 @pytest.fixture(params=["jupyterlab", "notebook7", "classic"])

@@ -138,7 +138,7 @@ def isolated_environment(home: Path, python: Path) -> dict[str, str]:
     inherited = {
         key: value
         for key, value in os.environ.items()
-        if not re.match(r"JUPYTER|JPY_|IPYTHON|PYTHONPATH|PYTHONWARNINGS|COV_|XDG_", key)
+        if not re.match(r"COLABPANEL_|JUPYTER|JPY_|IPYTHON|PYTHONPATH|PYTHONWARNINGS|COV_|XDG_", key)
     }
     folders = {
         "HOME": home,

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import socket
 import sys
 from contextlib import AbstractContextManager, contextmanager
@@ -70,10 +71,11 @@ class Server:
             body = response.read()
         return json.loads(body) if body else None
 
-    def stop_kernels(self) -> None:
-        """End every notebook session, and so every kernel, of the server."""
+    def start_over(self) -> None:
+        """End every notebook session, and so every kernel, and what colabpanel has remembered in them."""
         for session in self.request("api/sessions"):
             self.request(f"api/sessions/{session['id']}", method="DELETE")
+        shutil.rmtree(self.home / ".local/state/colabpanel", ignore_errors=True)
 
 
 def main_python() -> Path:
