@@ -86,7 +86,7 @@ bench: .venv/ready
 .venv-colab/ready: pyproject.toml constraints/colab.txt
 	$(PYTHON) -m venv .venv-colab
 	grep -v '^widgetsnbextension' constraints/colab.txt > .venv-colab/constraints.txt
-	$(COLAB)/pip install -q -c .venv-colab/constraints.txt -e ".[archives,dask,codecs]" ipython jupyter_server "notebook<7" nbclient \
+	$(COLAB)/pip install -q -c .venv-colab/constraints.txt -e ".[archives,dask,codecs,remote]" ipython jupyter_server "notebook<7" nbclient \
 		nbformat "widgetsnbextension==3.6.6" hypothesis mfusepy pytest pytest-randomly
 	$(COLAB)/pip install -q -c .venv-colab/constraints.txt fsspec h5py keras pyyaml scikit-learn tqdm transformers
 	$(COLAB)/pip install -q $(TORCH)

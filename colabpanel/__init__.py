@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from colabpanel._public import HOMES
+
 if TYPE_CHECKING:
     from colabpanel.api import Preview, TransferView, download, keep_alive, preview, show, upload
     from colabpanel.errors import ColabPanelError
@@ -78,6 +80,18 @@ if TYPE_CHECKING:
     from colabpanel.services.modules.reloading import ModuleReloader
     from colabpanel.services.modules.remembering import remembered_modules
     from colabpanel.services.modules.requirements import check_requirements
+    from colabpanel.services.remotes.configuring import add_remote, check_remote, forget_remote
+    from colabpanel.services.remotes.models import GotFile, NamedRemote, PutFile, RemoteEntry, RemoteFolder, RemoteQuota
+    from colabpanel.services.remotes.service import (
+        empty_drive_trash,
+        get_remote,
+        link_to,
+        list_remote,
+        path_of,
+        put_remote,
+        remote_quota,
+        remotes,
+    )
     from colabpanel.services.session.clock import SessionClock, session_clock
     from colabpanel.services.session.environment import Environment, Finding, environment
     from colabpanel.services.session.finishing import Finished, finish
@@ -119,6 +133,7 @@ __all__ = [
     "Filled",
     "Finding",
     "Finished",
+    "GotFile",
     "GuardEvent",
     "GuardStatus",
     "ImageFolder",
@@ -127,14 +142,19 @@ __all__ = [
     "MemoryGuard",
     "ModulePath",
     "ModuleReloader",
+    "NamedRemote",
     "PackedData",
     "Panel",
     "Picture",
     "Plan",
     "Preview",
     "Progress",
+    "PutFile",
     "Referrer",
     "Released",
+    "RemoteEntry",
+    "RemoteFolder",
+    "RemoteQuota",
     "RepairedDrive",
     "Restored",
     "SafetyCheck",
@@ -152,8 +172,10 @@ __all__ = [
     "VerifiedCheckpoint",
     "__version__",
     "add_module_path",
+    "add_remote",
     "cells",
     "check_images",
+    "check_remote",
     "check_requirements",
     "checkpoint_contents",
     "checkpoints",
@@ -168,6 +190,7 @@ __all__ = [
     "drive_health",
     "drive_safety",
     "dump",
+    "empty_drive_trash",
     "environment",
     "export_checkpoint",
     "export_snapshot",
@@ -176,11 +199,15 @@ __all__ = [
     "find_checkpoint",
     "finish",
     "folder_size",
+    "forget_remote",
+    "get_remote",
     "guard_memory",
     "install_requirements",
     "keep_alive",
+    "link_to",
     "list_images",
     "list_page",
+    "list_remote",
     "load",
     "load_choices",
     "make_folder",
@@ -189,16 +216,20 @@ __all__ = [
     "mount_drive",
     "move_entries",
     "pack",
+    "path_of",
     "pin_checkpoint",
     "plan",
     "plan_installation",
     "preview",
     "prune_checkpoints",
     "prune_snapshots",
+    "put_remote",
     "referrers",
     "release",
     "reload_modules",
     "remembered_modules",
+    "remote_quota",
+    "remotes",
     "remove_module_path",
     "rename_entry",
     "repair_drive",
@@ -223,72 +254,9 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_NAMES = {
-    "api": "Preview TransferView download keep_alive preview show upload",
-    "errors": "ColabPanelError",
-    "panel": "Panel",
-    "progress": "Progress",
-    "services.browsing.listing": "list_page",
-    "services.browsing.operations": "copy_entries delete_entries make_folder move_entries rename_entry zip_entries",
-    "services.browsing.sizes": "folder_size",
-    "services.checkpoints.catalog": (
-        "checkpoints delete_checkpoints pin_checkpoint prune_checkpoints request_checkpoint verify_checkpoints"
-    ),
-    "services.checkpoints.comparing": (
-        "CheckpointContents Comparison checkpoint_contents compare_checkpoints find_checkpoint"
-    ),
-    "services.checkpoints.exporting": "ExportedCheckpoint export_checkpoint",
-    "services.checkpoints.filling": "restore_checkpoint",
-    "services.checkpoints.models": "Checkpoint Restored TensorInfo VerifiedCheckpoint",
-    "services.checkpoints.service": "Checkpoints",
-    "services.copying.models": "CopiedData",
-    "services.copying.service": "copy mirror",
-    "services.drive": "mount_drive unmount_drive use_drive_folder",
-    "services.drive.health": "DriveHealth drive_health",
-    "services.drive.repairing": "RepairedDrive repair_drive",
-    "services.drive.safety": "DriveSafety drive_safety wait_until_safe",
-    "services.fetching.models": "Fetched",
-    "services.fetching.service": "fetch",
-    "services.images.choices": "load_choices save_choices",
-    "services.images.listing": "list_images",
-    "services.images.models": "CheckedImages ImageFolder Picture",
-    "services.images.service": "check_images",
-    "services.memory": "Usage usage",
-    "services.memory.filling.service": "Filled fill_memory",
-    "services.memory.guarding.guard": "MemoryGuard",
-    "services.memory.guarding.models": "GuardEvent GuardStatus",
-    "services.memory.ledger": "CellLedger CellRow",
-    "services.memory.referrers": "Referrer referrers",
-    "services.memory.releasing.models": "Released",
-    "services.memory.releasing.service": "release",
-    "services.memory.shrinking": "Saving Shrunk savings shrink",
-    "services.memory.variables": "Variable variables",
-    "services.memory.watch": "cells guard_memory",
-    "services.modules.adding": "add_module_path module_paths reload_modules remove_module_path",
-    "services.modules.installing": "install_requirements plan_installation",
-    "services.modules.models": "AddedModules ModulePath",
-    "services.modules.reloading": "ModuleReloader",
-    "services.modules.remembering": "remembered_modules",
-    "services.modules.requirements": "check_requirements",
-    "services.session.clock": "SessionClock session_clock",
-    "services.session.environment": "Environment Finding environment",
-    "services.session.finishing": "Finished finish",
-    "services.session.keeping_alive": "KeepAlive",
-    "services.session.safety": "SafetyCheck",
-    "services.snapshots.catalog": "SnapshotFile contents delete_snapshot prune_snapshots snapshots",
-    "services.snapshots.exporting": "ExportedData export_snapshot",
-    "services.snapshots.models": "Contents SavedVariable Snapshot",
-    "services.snapshots.service": "dump load",
-    "services.staging.models": "PackedData Plan StagedData",
-    "services.staging.packing.service": "pack",
-    "services.staging.request": "Limits",
-    "services.staging.service": "plan stage",
-}
-_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
-
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
+    home = HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'colabpanel' has no attribute {name!r}")
     value = getattr(import_module(f"colabpanel.{home}"), name)

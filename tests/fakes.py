@@ -79,6 +79,7 @@ class FakeHost:
     keep_alive: KeepAliveWay = "heartbeat"
     releases_runtime = False
     time_limits: tuple[TimeLimit, ...] = ()
+    google_token: Callable[[], str] | None = None
 
     def __init__(self, folder: Path, *, root: Path | None = None, drive_mountpoint: Path | None = None) -> None:
         self.workspace = folder / "work"
@@ -244,6 +245,32 @@ class FakeColabRuntime:
         if self.error:
             raise self.error
         self.unassigned += 1
+
+
+class FakeColabAuth:
+    """``google.colab.auth`` with its published signatures."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.asked = 0
+
+    def authenticate_user(self, clear_output: bool = True, project_id: str | None = None) -> None:
+        self.asked += 1
+        if self.error:
+            raise self.error
+
+
+class FakeGoogleCredentials:
+    """``google.auth.credentials.Credentials``, whose tokens count up."""
+
+    def __init__(self) -> None:
+        self.valid = False
+        self.token: str | None = None
+        self.refreshed = 0
+
+    def refresh(self, request: object) -> None:
+        self.refreshed += 1
+        self.valid, self.token = True, f"token-{self.refreshed}"
 
 
 class FakeEvents:

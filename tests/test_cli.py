@@ -15,6 +15,7 @@ from colabpanel.cli.terminal import draw, printable
 from colabpanel.jobs import Job
 from colabpanel.services.snapshots.service import dump
 from tests.archives import TREE, make_zip, tree_of, write_tree
+from tests.http_faults import serving
 
 
 def _json(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
@@ -33,6 +34,25 @@ def test_stage_prints_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "skipped": [],
     }
     assert tree_of(out) == TREE
+
+
+def test_an_address_is_staged_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, packed = tmp_path / "out", make_zip(tmp_path / "a.zip").read_bytes()
+    with serving() as server:
+        url = server.serve(packed, "/my%20photos.zip")
+        assert main(["plan", url, str(out), "--json"]) == 0
+        answer = _json(capsys)
+        assert (answer["source"], answer["files"], answer["archive_size"]) == (url, 4, len(packed))
+        assert main(["stage", url, str(out), "--json"]) == 0
+        assert tree_of(out) == TREE
+        _json(capsys)
+        assert main(["plan", url, str(out), "--json"]) == 0
+        assert _json(capsys)["message"] == f"my photos.zip is in {out} already, whole."
+        server.pages["/my%20photos.zip"].ranges = False
+        assert main(["plan", url, str(tmp_path / "new"), "--json"]) == 0
+        answer = _json(capsys)
+    assert "only whole: it would be brought to the disk first" in str(answer["message"])
+    assert (answer["format"], answer["files"]) == (None, None)
 
 
 def test_a_skipped_member_is_named_in_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 import colabpanel
 import colabpanel.services
+from colabpanel._public import HOMES
 
 PACKAGE = Path(colabpanel.__file__).parent
 NEED = {
@@ -72,7 +73,7 @@ def test_importing_the_package_loads_next_to_nothing() -> None:
 def test_every_public_name_exists_and_nothing_else_is_promised() -> None:
     for name in colabpanel.__all__:
         assert getattr(colabpanel, name) is not None
-    assert set(colabpanel.__all__) == set(colabpanel._HOMES) | {"__version__"}
+    assert set(colabpanel.__all__) == set(HOMES) | {"__version__"}
     assert set(colabpanel.__all__) <= set(dir(colabpanel))
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = colabpanel.nonsense

@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +17,8 @@ from colabpanel.app.sample import write_sample
 from colabpanel.errors import HostError, InputError, PathError
 from colabpanel.hosts.voila import ROOT_VARIABLE
 from colabpanel.services.paths import resolve_inside
+from colabpanel.services.remotes.granting import check_grants
+from colabpanel.services.remotes.permission import VARIABLE as REMOTES_VARIABLE
 
 __all__ = ["serve"]
 
@@ -34,6 +36,7 @@ def serve(
     open_browser: bool = True,
     sample: bool = False,
     cull_after: int = 300,
+    remotes: Sequence[str] = (),
 ) -> None:
     """Serve the dashboard until it is interrupted.
 
@@ -46,9 +49,12 @@ def serve(
         open_browser: Whether to open the URL.
         sample: Whether to put a small sample archive into the root.
         cull_after: Seconds after which the kernel of a closed page ends.
+        remotes: The remotes that visitors may read, each ``name``, or write to, ``name:rw``; of all others they
+            see nothing.
 
     Raises:
         PathError: The root is not a folder.
+        InputError: There is no such remote.
         HostError: Voila is not installed, or the port is taken.
     """
     folder = resolve_inside(None, root)
@@ -57,6 +63,7 @@ def serve(
         write_sample(folder)
     if not folder.is_dir():
         raise PathError(f"{root} is not a folder.", hint="Pass an existing folder with --root.")
+    granted = check_grants(remotes)
     port = _free_port(ip, port)
     token = secrets.token_urlsafe(32)
     url = f"http://{ip}:{port}/?token={token}"
@@ -70,11 +77,13 @@ def serve(
     dashboard.listening = staticmethod(listening)
     app = dashboard.instance(config=_config(ip, port, token, theme, cull_after))
     app.initialize([])
-    os.environ[ROOT_VARIABLE] = str(folder)  # for the kernels, which inherit it
+    for_kernels = {ROOT_VARIABLE: str(folder), REMOTES_VARIABLE: granted}
+    os.environ.update(for_kernels)  # which inherit it
     try:
         app.start()
     finally:
-        del os.environ[ROOT_VARIABLE]
+        for name in for_kernels:
+            del os.environ[name]
 
 
 def _free_port(ip: str, port: int) -> int:

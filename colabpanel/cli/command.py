@@ -17,6 +17,7 @@ from colabpanel.cli import (
     drive,
     fetching,
     images,
+    remotes,
     requirements,
     serving,
     snapshots,
@@ -54,6 +55,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"colabpanel {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for part in (staging, fetching, browsing, drive, snapshots, checkpoints, images, requirements, serving, doctor):
+    for part in (
+        staging,
+        fetching,
+        browsing,
+        drive,
+        snapshots,
+        checkpoints,
+        images,
+        requirements,
+        remotes,
+        serving,
+        doctor,
+    ):
         part.add_commands(commands)
     return parser

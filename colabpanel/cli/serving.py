@@ -22,6 +22,13 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--no-browser", action="store_true", help="only print the URL")
     serve.add_argument("--sample", action="store_true", help="put a small sample archive into the root")
     serve.add_argument(
+        "--remote",
+        action="append",
+        default=[],
+        metavar="NAME[:rw]",
+        help="a remote of rclone, or drive, that visitors may read; with :rw also write to (may be given again)",
+    )
+    serve.add_argument(
         "--cull-after", type=int, default=300, metavar="SECONDS", help="end the kernel of a closed page after"
     )
     serve.add_argument("--json", action="store_true", help="print the URL as a JSON object")
@@ -43,5 +50,6 @@ def _serve(parsed: argparse.Namespace) -> dict[str, Any]:
         open_browser=not parsed.no_browser,
         sample=parsed.sample,
         cull_after=parsed.cull_after,
+        remotes=parsed.remote,
     )
     return {"status": "ok", "message": "The dashboard has stopped."}

@@ -6,7 +6,6 @@ import argparse
 import getpass
 import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, get_args
 
 from colabpanel import words
@@ -15,7 +14,7 @@ from colabpanel.errors import ColabPanelError
 from colabpanel.hosts import detect
 from colabpanel.services.copying.models import CopiedData
 from colabpanel.services.copying.service import copy, copy_summary, mirror
-from colabpanel.services.sources import is_address
+from colabpanel.services.sources.addresses import is_address, name_of
 from colabpanel.services.staging.history import History, pack_summary, stage_and_record, summary
 from colabpanel.services.staging.models import PackedData, Plan, StagedData
 from colabpanel.services.staging.packing.service import pack
@@ -40,7 +39,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _staging_options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument(
-        "source", metavar="SRC", help="a zip, 7z or tar archive, a .gz, .bz2, .xz or .zst file, or the address of a zip"
+        "source",
+        metavar="SRC",
+        help="a zip, 7z or tar archive, or a .gz, .bz2, .xz or .zst file; a path, or an https:// or s3:// address",
     )
     options.add_argument("directory", metavar="DST", help="the target folder")
     options.add_argument(
@@ -95,8 +96,7 @@ def _chosen(parsed: argparse.Namespace) -> dict[str, Any]:
 def _stage(parsed: argparse.Namespace) -> dict[str, Any]:
     options = {**_chosen(parsed), "resume": not parsed.no_resume}
     history = History(detect().state_dir)
-    source = parsed.source if is_address(parsed.source) else _absolute(parsed.source)
-    directory = _absolute(parsed.directory)
+    source, directory = _absolute(parsed.source), _absolute(parsed.directory)
     staged: StagedData = run(lambda progress: stage_and_record(progress, history, source, directory, **options))
     return {
         "status": staged.status,
@@ -110,6 +110,8 @@ def _stage(parsed: argparse.Namespace) -> dict[str, Any]:
 
 def _absolute(path: str) -> str:
     """Return a path that means the same later, in the list of recent stagings; an empty one stays wrong."""
+    if is_address(path):
+        return path
     return os.path.abspath(path) if path.strip() else path  # noqa: PTH100
 
 
@@ -162,13 +164,14 @@ def _plan(parsed: argparse.Namespace) -> dict[str, Any]:
     facts = {**asdict(found), "source": str(found.source), "directory": str(found.directory)}
     if found.problem:
         return {**facts, "status": "rejected", "message": found.problem, "hint": found.hint}
+    if found.format is None:
+        size = "" if found.archive_size is None else f", {words.size(found.archive_size)},"
+        message = f"The server gives the archive{size} only whole: it would be brought to the disk first."
+        return {**facts, "status": "ok", "message": message}
     files = "an unknown number of files" if found.files is None else words.plural(found.files, "file")
     size = "" if found.size is None else f", {words.size(found.size)}"
     if found.reusable:
-        return {
-            **facts,
-            "status": "ok",
-            "message": f"{Path(found.source).name} is in {found.directory} already, whole.",
-        }
+        name = name_of(str(found.source))
+        return {**facts, "status": "ok", "message": f"{name} is in {found.directory} already, whole."}
     time = "" if found.seconds is None else f" in about {words.duration(found.seconds)}"
     return {**facts, "status": "ok", "message": f"{files}{size} would be unpacked into {found.directory}{time}."}

@@ -44,6 +44,7 @@ class Host(Protocol):
         keep_alive: How a session is kept alive: by a ``heartbeat`` of the page, by a line in its ``console``, or not.
         releases_runtime: Whether `release_runtime` gives the machine back.
         time_limits: When it ends sessions by itself, as far as that is known.
+        google_token: Returns a token for Google Drive's API, on any thread but the main one; None where it has none.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Host(Protocol):
     keep_alive: KeepAliveWay
     releases_runtime: bool
     time_limits: tuple[TimeLimit, ...]
+    google_token: Callable[[], str] | None
 
     @property
     def workspace(self) -> Path: ...
@@ -185,6 +187,7 @@ class IPythonHost:
     keep_alive: KeepAliveWay = ""
     releases_runtime = False
     time_limits: tuple[TimeLimit, ...] = ()
+    google_token: Callable[[], str] | None = None
 
     def __init__(self, shell: Any = None) -> None:
         self.shell = shell

@@ -1,4 +1,4 @@
-"""Google Colab: the only module that imports ``google.colab``."""
+"""Google Colab."""
 
 from __future__ import annotations
 
@@ -7,87 +7,36 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 import psutil
 
 from colabpanel.errors import HostError, MountFailedError
 from colabpanel.hosts._base import IPythonHost, PageCall
+from colabpanel.hosts._google_colab import (
+    ColabAuth,
+    ColabDrive,
+    ColabFiles,
+    ColabOutput,
+    ColabRuntime,
+    ColabUserdata,
+    GoogleCredentials,
+    default_credentials,
+    import_auth,
+    import_drive,
+    import_files,
+    import_output,
+    import_runtime,
+    import_userdata,
+)
+from colabpanel.hosts._google_token import GoogleToken
 from colabpanel.hosts._limits import COLAB_ENTERPRISE_LIMITS, COLAB_LIMITS, KeepAliveWay, TimeLimit
 
-__all__ = ["ColabDrive", "ColabFiles", "ColabHost", "ColabOutput", "ColabRuntime", "ColabUserdata"]
+__all__ = ["ColabHost"]
 
 _DRIVE_PROGRAM = "drive"
 _FLUSH_FLAG, _FLUSH_GRACE = "--push_changes_and_quit", 10.0
 """How the program is told to write out, and the seconds that it is given beyond those that it was told."""
-
-
-class ColabDrive(Protocol):
-    """The part of ``google.colab.drive`` that is used, as published in April 2026."""
-
-    def mount(
-        self,
-        mountpoint: str,
-        force_remount: bool = False,  # noqa: FBT001, FBT002 - as published
-        timeout_ms: int = 120000,
-        readonly: bool = False,  # noqa: FBT001, FBT002 - as published
-    ) -> None: ...
-    def flush_and_unmount(self, timeout_ms: int = 86400000) -> None: ...
-
-
-class ColabFiles(Protocol):
-    """The part of ``google.colab.files`` that is used."""
-
-    def download(self, filename: str) -> None: ...
-
-
-class ColabOutput(Protocol):
-    """The part of ``google.colab.output`` that is used."""
-
-    def register_callback(self, function_name: str, callback: object) -> None: ...
-    def unregister_callback(self, function_name: str) -> None: ...
-
-
-class ColabUserdata(Protocol):
-    """The part of ``google.colab.userdata`` that is used."""
-
-    def get(self, key: str) -> str: ...
-
-
-class ColabRuntime(Protocol):
-    """The part of ``google.colab.runtime`` that is used, as published in April 2026."""
-
-    def unassign(self) -> None: ...
-
-
-def _import_drive() -> ColabDrive:
-    from google.colab import drive  # type: ignore[import-not-found]
-
-    return cast("ColabDrive", drive)
-
-
-def _import_files() -> ColabFiles:
-    from google.colab import files
-
-    return cast("ColabFiles", files)
-
-
-def _import_output() -> ColabOutput:
-    from google.colab import output
-
-    return cast("ColabOutput", output)
-
-
-def _import_userdata() -> ColabUserdata:
-    from google.colab import userdata
-
-    return cast("ColabUserdata", userdata)
-
-
-def _import_runtime() -> ColabRuntime:
-    from google.colab import runtime
-
-    return cast("ColabRuntime", runtime)
 
 
 class ColabHost(IPythonHost):
@@ -100,6 +49,8 @@ class ColabHost(IPythonHost):
         output: Imports ``google.colab.output``.
         userdata: Imports ``google.colab.userdata``.
         runtime: Imports ``google.colab.runtime``.
+        auth: Imports ``google.colab.auth``.
+        credentials: Returns the credentials that it leaves.
     """
 
     name = "Google Colab"
@@ -116,15 +67,20 @@ class ColabHost(IPythonHost):
         self,
         shell: Any,
         *,
-        drive: Callable[[], ColabDrive] = _import_drive,
-        files: Callable[[], ColabFiles] = _import_files,
-        output: Callable[[], ColabOutput] = _import_output,
-        userdata: Callable[[], ColabUserdata] = _import_userdata,
-        runtime: Callable[[], ColabRuntime] = _import_runtime,
+        drive: Callable[[], ColabDrive] = import_drive,
+        files: Callable[[], ColabFiles] = import_files,
+        output: Callable[[], ColabOutput] = import_output,
+        userdata: Callable[[], ColabUserdata] = import_userdata,
+        runtime: Callable[[], ColabRuntime] = import_runtime,
+        auth: Callable[[], ColabAuth] = import_auth,
+        credentials: Callable[[], GoogleCredentials] = default_credentials,
     ) -> None:
         super().__init__(shell)
         self._drive, self._files, self._output = drive, files, output
         self._userdata, self._runtime = userdata, runtime
+        self.google_token: Callable[[], str] | None = GoogleToken(
+            lambda: auth().authenticate_user(), credentials, self.on_main_thread
+        )
         if os.environ.get("VERTEX_PRODUCT") == "COLAB_ENTERPRISE":
             self.name, self.drive_mountpoint = "Colab Enterprise", None
             self.releases_runtime, self.time_limits = False, COLAB_ENTERPRISE_LIMITS

@@ -19,6 +19,7 @@ _EXTRAS = {
     "py7zr": "archives",
     "Cryptodome": "archives",
     "distributed": "dask",
+    "fsspec": "remote",
     "PIL": "images",
 }
 _BY_THEMSELVES = ("h5py", "keras", "numpy", "pandas", "pyarrow", "safetensors", "tensorflow", "tensorstore", "torch")

@@ -57,13 +57,11 @@ class BrowserCard:
         self._places.append(place)
         self._offer_again()
 
-    def remove_place(self, place: Place) -> None:
-        """Offer a place no more; a list that shows it goes back to this machine."""
-        self._places.remove(place)
-        gone = self.right.place is place
-        self._offer_again()
-        if gone:
-            self.right.offer(self._spots(), go=True)
+    def show_place(self, place: Place) -> None:
+        """Show a place in the right list, which offers it from then on."""
+        if place not in self._places:
+            self.add_place(place)
+        self.right.visit(place, place.start)
 
     def _offer_again(self) -> None:
         self.right.offer(self._spots(), go=False)

@@ -122,7 +122,12 @@ class BrowserPane:
             self.spot.value = _NOWHERE  # so that the same can be chosen again
 
     def _go_to_spot(self, number: int) -> None:
-        _, self.place, address = self._spots[number]
+        _, place, address = self._spots[number]
+        self.visit(place, address)
+
+    def visit(self, place: Place, address: str) -> None:
+        """Show the first page of a folder of a place."""
+        self.place = place
         self.open(address)
 
     def open(self, address: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import ipywidgets
 
 from colabpanel.errors import InputError
+from colabpanel.services.sources.addresses import is_address, name_of
 from colabpanel.services.staging.history import History, HistoryEntry
 from colabpanel.services.staging.service import discard
 from colabpanel.tabs._base import Tab, card
@@ -84,7 +85,8 @@ class RecentCard:
 
     def _belongs_here(self, entry: HistoryEntry) -> bool:
         root = self._tab.context.host.root
-        return root is None or all(Path(path).is_relative_to(root) for path in (entry.source, entry.directory))
+        paths = [path for path in (entry.source, entry.directory) if not is_address(path)]
+        return root is None or all(Path(path).is_relative_to(root) for path in paths)
 
     def _show(self, entries: list[HistoryEntry]) -> None:
         entries = [entry for entry in entries if self._belongs_here(entry)]
@@ -94,8 +96,7 @@ class RecentCard:
         self._suggest(entries)
         self._resumable = {entry.key: entry for entry in entries if entry.resumable}
         titles = [
-            (sendable(f"{Path(entry.source).name} into {entry.directory}"), key)
-            for key, entry in self._resumable.items()
+            (sendable(f"{name_of(entry.source)} into {entry.directory}"), key) for key, entry in self._resumable.items()
         ]
         self.unfinished.options = titles
         self.unfinished.value = titles[0][1] if titles else None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from colabpanel import words
 from colabpanel.services.skipped import Skipped
+from colabpanel.services.sources.addresses import name_of
 from colabpanel.services.staging.history import HistoryEntry
 from colabpanel.services.staging.models import Plan
 from colabpanel.widgets.basics import escape
@@ -31,12 +31,14 @@ def plan_facts(plan: Plan) -> str:
     """Return what a plan found, as HTML."""
     unknown = "known after unpacking"
     facts = {
-        "Archive": f"{plan.format}, {words.size(plan.archive_size)}",
+        "Archive": _archive(plan),
         "Files": unknown if plan.files is None else words.count(plan.files),
         "Unpacked": unknown if plan.size is None else words.size(plan.size),
         "Free on the target's disk": words.size(plan.free),
     }
-    if plan.cache:
+    if plan.format is None:
+        facts["First"] = "brought to the disk whole, for its server gives no parts of it"
+    elif plan.cache:
         facts["Kept by Drive while it reads"] = words.size(plan.cache)
     if plan.seconds is not None and not plan.reusable:
         facts["Time"] = f"about {words.duration(plan.seconds)}"
@@ -48,6 +50,11 @@ def plan_facts(plan: Plan) -> str:
         facts["Earlier attempt"] = "goes on where it stopped"
     rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
     return f'<dl class="cp-facts">{rows}</dl>'
+
+
+def _archive(plan: Plan) -> str:
+    size = "size not known" if plan.archive_size is None else words.size(plan.archive_size)
+    return f"{plan.format}, {size}" if plan.format else size
 
 
 def skipped_list(skipped: Sequence[Skipped]) -> str:
@@ -62,7 +69,7 @@ def recent_row(entry: HistoryEntry) -> list[str | Cell]:
     """Return one line of the list of recent stagings."""
     state = _STATES.get(entry.status, Cell(entry.status))
     return [
-        Cell(Path(entry.source).name, full=entry.source),
+        Cell(name_of(entry.source), full=entry.source),
         Cell(entry.directory),
         "" if entry.files is None else words.count(entry.files),
         "" if entry.size is None else words.size(entry.size),

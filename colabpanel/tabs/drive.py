@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipywidgets
 
 from colabpanel.errors import HostError
+from colabpanel.services.browsing.remote_place import RemotePlace
 from colabpanel.services.drive import DriveFolder, find_drive, use_drive_folder
 from colabpanel.services.drive.health import drive_health
 from colabpanel.tabs._base import Tab, card
 from colabpanel.tabs._browser_card import BrowserCard
 from colabpanel.tabs._drive_mount_card import DriveMountCard, health_message
 from colabpanel.tabs._drive_safety_card import DriveSafetyCard
+from colabpanel.tabs._remotes_card import RemotesCard
 from colabpanel.widgets.basics import button, escape, styled
 from colabpanel.widgets.messages import CodeView, Message
 from colabpanel.widgets.path_picker import PathPicker
@@ -24,6 +26,7 @@ class DriveTab(Tab):
     def build(self) -> list[ipywidgets.Widget]:
         """Make the card for mounting on Colab, or for choosing a folder elsewhere; more once it is asked for."""
         self.status = ipywidgets.HTML()
+        self.browser: BrowserCard | None = None
         self._can_mount = self.context.host.drive_mountpoint is not None
         content = self._mount_card() if self._can_mount else self._folder_card()
         self._show_drive(None)
@@ -62,9 +65,14 @@ class DriveTab(Tab):
         self.safety_button = button(
             "Is it safe?", tooltip="See whether files have reached Drive", icon="cloud", kind="quiet"
         )
+        self.remotes_button = button(
+            "Remotes", tooltip="Dropbox, S3, Drive without its mount, and others", icon="server", kind="quiet"
+        )
         self.on_click(self.files_button, self.look_through_files)
         self.on_click(self.safety_button, self.look_whether_safe)
-        row = styled(ipywidgets.HBox([self.files_button, self.safety_button]), "cp-row")
+        self.on_click(self.remotes_button, self.look_at_remotes)
+        self._offered = [self.files_button, self.safety_button, self.remotes_button]
+        row = styled(ipywidgets.HBox(self._offered), "cp-row")
         can = "copy, rename, zip" if self.context.host.is_served else "copy, move, rename, delete, zip"
         lead = f"Drive and this machine side by side, however many files there are: {can}."
         self.offer = card("Files", row, lead=lead)
@@ -81,9 +89,20 @@ class DriveTab(Tab):
         self.safety = DriveSafetyCard(self)
         self._show_more(self.safety_button, self.safety.widget)
 
+    def look_at_remotes(self) -> None:
+        """Open the cards for files that lie elsewhere."""
+        self.remotes = RemotesCard(self, browse=self._look_through)
+        self._show_more(self.remotes_button, self.remotes.widget)
+
+    def _look_through(self, remote: RemotePlace) -> None:
+        if self.browser is None:
+            self.look_through_files()
+        assert self.browser is not None
+        self.browser.show_place(remote)
+
     def _show_more(self, asked_by: ipywidgets.Button, widget: ipywidgets.Widget) -> None:
         asked_by.layout.display = "none"
-        if {self.files_button.layout.display, self.safety_button.layout.display} == {"none"}:
+        if all(offered.layout.display == "none" for offered in self._offered):
             self.offer.layout.display = "none"
         self.more.children = [*self.more.children, widget]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import PurePath
 
 import ipywidgets
 
 from colabpanel.errors import InputError
 from colabpanel.services.paths import enter_folder
-from colabpanel.services.sources import is_address
+from colabpanel.services.sources.addresses import is_address, name_of, shown_address
 from colabpanel.services.staging.history import History, HistoryEntry, stage_and_record, summary
 from colabpanel.services.staging.models import Plan, StagedData
 from colabpanel.services.staging.service import plan
@@ -25,6 +25,7 @@ from colabpanel.widgets.path_picker import PathPicker
 __all__ = ["StagingTab"]
 
 _SETTLED_AFTER = 2  # looks of the refresher, four a second
+_SOURCE_HINT = "An archive on Drive or on disk, or an address: https://..., s3://..., name:path"
 _TARGET_HINT = "A folder on fast local disk"
 _ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tgz", ".tbz2", ".txz", ".tar", ".zip", ".jar", ".7z")
 
@@ -36,6 +37,7 @@ class StagingTab(Tab):
         """Make the cards: the form with its plan, the recent stagings, and the way back."""
         self._history = History(self.context.host.state_dir)
         self._planned = self._settling = 0
+        self._addresses: dict[str, str] = {}
         self._suggested = ""
         form = self._form()
         self.recent = RecentCard(
@@ -50,9 +52,7 @@ class StagingTab(Tab):
 
     def _form(self) -> ipywidgets.Widget:
         root = self.context.host.root
-        self.source = PathPicker(
-            "From", self.browse, root=root, placeholder="An archive on Drive or on disk, or the address of a zip"
-        )
+        self.source = PathPicker("From", self.browse, root=root, placeholder=_SOURCE_HINT)
         self.target = PathPicker("To", self.browse, folders_only=True, root=root, placeholder=_TARGET_HINT)
         self.target.start_folder = str(self.context.host.workspace)
         self.options = StagingOptions()
@@ -96,8 +96,8 @@ class StagingTab(Tab):
 
     def _source_chosen(self, _: object) -> None:
         """Suggest a target named like the archive, as a placeholder: text being typed is never overwritten."""
-        name = Path(self.source.path.partition("?")[0] if is_address(self.source.path) else self.source.path).name
-        ending = next((ending for ending in _ENDINGS if name.lower().endswith(ending)), Path(name).suffix)
+        name = name_of(self.source.path)
+        ending = next((ending for ending in _ENDINGS if name.lower().endswith(ending)), PurePath(name).suffix)
         stem = name[: len(name) - len(ending)]
         self._suggested = str(self.context.host.workspace / stem) if stem else ""
         self.target.text.placeholder = sendable(self._suggested) or _TARGET_HINT
@@ -133,7 +133,7 @@ class StagingTab(Tab):
     def _plan(self) -> None:
         """Plan in the background; a plan that was overtaken by a later change is dropped."""
         turn = self._planned
-        source, directory = self.source.path, self.directory
+        source, directory = self._whole(self.source.path), self.directory
         if not (source and directory):
             return
         chosen, password = self.options.chosen(), self.options.password
@@ -149,7 +149,13 @@ class StagingTab(Tab):
         self.run_then(
             "plan",
             lambda progress: plan(
-                source, directory, password=password, root=self.context.host.root, progress=progress, **chosen
+                source,
+                directory,
+                password=password,
+                root=self.context.host.root,
+                host=self.context.host,
+                progress=progress,
+                **chosen,
             ),
             show,
             fail,
@@ -169,10 +175,16 @@ class StagingTab(Tab):
     def stage(self) -> None:
         """Stage what the form says."""
         if not self.source.path:
-            raise InputError("No archive is chosen.", hint="Type or paste its path under From, or browse to it.")
+            raise InputError(
+                "No archive is chosen.", hint="Type or paste its path or address under From, or browse to it."
+            )
         if not self.directory:
             raise InputError("No target folder is chosen.", hint="Type a path under To, or browse to it.")
-        source = self.source.path if is_address(self.source.path) else self.absolute(self.source.path)
+        source = self._whole(self.source.path)
+        if is_address(source):
+            self._addresses[shown_address(source)] = source
+        else:
+            source = self.absolute(source)
         self._start(source, self.absolute(self.directory), self.options.chosen())
 
     def _start(self, source: str, directory: str, options: dict[str, object]) -> None:
@@ -187,12 +199,17 @@ class StagingTab(Tab):
             directory,
             password=self.options.password,
             root=self.context.host.root,
+            host=self.context.host,
             **options,
         )
         job.add_done_callback(lambda _: self.recent.refresh())
 
     def _resume(self, entry: HistoryEntry) -> None:
-        self._start(entry.source, entry.directory, dict(entry.options))
+        self._start(self._whole(entry.source), entry.directory, dict(entry.options))
+
+    def _whole(self, source: str) -> str:
+        """Return an address with what the list of stagings keeps nothing of, as far as it was typed here."""
+        return self._addresses.get(source, source)
 
     def _staged(self, staged: StagedData) -> Message:
         self.plan_view.value = ""

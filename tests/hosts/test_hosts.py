@@ -19,10 +19,12 @@ from colabpanel.app.launcher import serve
 from colabpanel.errors import HostError
 from colabpanel.hosts import _base, _detect, colab, detect, jupyter
 from colabpanel.hosts._base import IPythonHost
-from colabpanel.hosts.colab import ColabDrive, ColabFiles, ColabHost, ColabOutput, ColabRuntime
+from colabpanel.hosts._google_colab import ColabAuth, ColabDrive, ColabFiles, ColabOutput, ColabRuntime
+from colabpanel.hosts.colab import ColabHost
 from colabpanel.hosts.jupyter import JupyterHost
 from colabpanel.hosts.voila import VoilaHost
 from tests.fakes import (
+    FakeColabAuth,
     FakeColabDrive,
     FakeColabFiles,
     FakeColabOutput,
@@ -350,6 +352,7 @@ def test_limits_of_time_name_who_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
         (ColabFiles, FakeColabFiles),
         (ColabOutput, FakeColabOutput),
         (ColabRuntime, FakeColabRuntime),
+        (ColabAuth, FakeColabAuth),
     ],
 )
 def test_the_fakes_have_the_published_signatures(protocol: type[object], fake: type[object]) -> None:

@@ -13,8 +13,10 @@ from colabpanel.panel import Panel
 from colabpanel.services import saves
 from colabpanel.services.drive import DriveFolder
 from colabpanel.services.drive.health import DriveHealth
+from colabpanel.services.remotes.rclone.daemon import stop_rclone
 from colabpanel.tabs import _drive_mount_card
 from colabpanel.tabs.drive import DriveTab
+from tests.archives import write_tree
 from tests.fakes import FakeHost
 from tests.faulty_fs import faulty, why_not
 
@@ -92,9 +94,38 @@ def test_the_browser_of_files_is_made_when_it_is_asked_for(
     tick(panel)
     tab.files_button.click()
     tick(panel)
+    assert tab.browser is not None
     page = tab.browser.left.page
     assert page is not None
     assert [entry.name for entry in page.entries] == ["a.txt"]
+
+
+def test_a_remote_is_looked_through_in_the_browser_of_files(
+    make_panel: Callable[..., Panel],
+    host: FakeHost,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tick: Callable[[Panel], None],
+) -> None:
+    write_tree(tmp_path / "far", {"sets/a.zip": b"a"})
+    (tmp_path / "rclone.conf").write_text(f"[box]\ntype = alias\nremote = {tmp_path / 'far'}\n")
+    monkeypatch.setenv("RCLONE_CONFIG", str(tmp_path / "rclone.conf"))
+    stop_rclone()
+    panel = make_panel(host)
+    tab = _tab(panel)
+    tab.remotes_button.click()
+    tick(panel)
+    for _ in range(2):  # asked for again, it is offered once
+        tab.remotes.browse_button.click()
+        tick(panel)
+    assert tab.browser is not None
+    assert [title for title, _ in tab.browser.right.spot.options][1:] == ["This machine", "box:"]
+    page = tab.browser.right.page
+    assert page is not None
+    assert [entry.name for entry in page.entries] == ["sets"]
+    tab.safety_button.click()
+    assert tab.offer.layout.display == "none"
+    stop_rclone()
 
 
 def test_a_drive_that_went_away_is_noticed_and_repaired(

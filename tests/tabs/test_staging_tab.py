@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -396,6 +397,9 @@ def test_words_for_plans_and_long_lists() -> None:
     assert facts.count("known after unpacking") == 2
     assert "not known" in facts
     assert "goes on where it stopped" in facts
+    whole = plan_facts(replace(base, format=None, archive_size=None, encrypted=None))
+    assert "size not known" in whole
+    assert "brought to the disk whole" in whole
     listed = skipped_list([Skipped(f"{number}", "bad") for number in range(600)])
     assert listed.endswith("and 100 more; colabpanel.stage(...).skipped lists all")
     assert code_for("", "", {}, has_password=False)[-1] == "colabpanel.stage('data.zip', 'data')"
@@ -431,17 +435,38 @@ def test_stagings_of_others_are_followed(
     assert "Running" not in tab.recent.table.value
 
 
-def test_an_address_is_staged_from(
-    tab: StagingTab, panel: Panel, host: FakeHost, tmp_path: Path, settle: Callable[[], None]
+def test_an_address_is_staged_from_and_its_secret_is_not_listed(
+    tab: StagingTab, host: FakeHost, tmp_path: Path, settle: Callable[[], None]
 ) -> None:
     with serving() as server:
-        url = server.serve(make_zip(tmp_path / "a.zip").read_bytes(), "/photos.zip")
+        url = server.serve(make_zip(tmp_path / "a.zip").read_bytes(), "/my%20photos.zip")
         tab.source.text.value = f"{url}?token=secret"
-        assert tab.directory == str(host.workspace / "photos")
+        assert tab.directory == str(host.workspace / "my photos")
         settle()
         assert "<dd>4</dd>" in tab.plan_view.value
         tab.stage_button.click()
         settle()
-    assert "Unpacked 4 files" in tab.jobs.message.value
-    assert tree_of(host.workspace / "photos") == TREE
-    assert "secret" not in tab.recent.table.value
+        assert "Unpacked 4 files" in tab.jobs.message.value
+        assert tree_of(host.workspace / "my photos") == TREE
+        assert "secret" not in tab.recent.table.value
+        assert f"{url}?…" in tab.source.text.options
+        tab.source.text.value = f"{url}?…"
+        tab.stage_button.click()
+        settle()
+    assert "are in" in tab.jobs.message.value
+    assert [asked.path.partition("?")[2] for asked in server.asked] == ["token=secret"] * len(server.asked)
+
+
+def test_an_address_whose_secret_is_forgotten_is_asked_for_again(
+    tab: StagingTab, host: FakeHost, settle: Callable[[], None]
+) -> None:
+    host.is_served = False
+    History(host.state_dir).finish(
+        History(host.state_dir).begin("https://host/a.zip?…", str(host.workspace / "out"), {}), "cancelled", ""
+    )
+    tab.recent.refresh()
+    settle()
+    assert [title for title, _ in tab.recent.unfinished.options] == [f"a.zip into {host.workspace / 'out'}"]
+    tab.recent.resume_button.click()
+    settle()
+    assert "Paste the whole address again" in tab.jobs.message.value

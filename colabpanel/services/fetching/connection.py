@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from colabpanel.errors import SourceLostError
 from colabpanel.services.fast import fast_zlib
-from colabpanel.services.fetching.parts import DiskError, end_of_part
+from colabpanel.services.fetching.parts import DiskError
 from colabpanel.services.fetching.spans import Span
 from colabpanel.services.web.answers import pause_asked
 from colabpanel.services.web.lines import STALL, Body, CutError, Line
 from colabpanel.services.web.opening import PASSING, Opened, Pauses, RefusedError, is_busy
+from colabpanel.services.web.parts import end_of_part
 
 if TYPE_CHECKING:
     from colabpanel.services.fetching.ranges import Ranges

@@ -16,12 +16,10 @@ from colabpanel.services.copying.ledger import one_at_a_time
 from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.fetching.journal import Journal, discard, without_resume
 from colabpanel.services.fetching.names import clean, name_for
-from colabpanel.services.fetching.parts import ChangedError, NoRangesError, Source
+from colabpanel.services.fetching.parts import Source
 from colabpanel.services.fetching.ranges import Ranges
 from colabpanel.services.fetching.receipts import Receipts
 from colabpanel.services.fetching.request import Request
-from colabpanel.services.fetching.stand_ins import LOOK_AT, insist_on_file, is_stand_in
-from colabpanel.services.fetching.stream import bring_in_one
 from colabpanel.services.fetching.verify import differing, insist_on_sums
 from colabpanel.services.files import free_bytes
 from colabpanel.services.mounts import insist_on_drive, is_remote
@@ -30,7 +28,10 @@ from colabpanel.services.tree import Tree
 from colabpanel.services.web.addresses import parse
 from colabpanel.services.web.answers import Version, part_of, version_of
 from colabpanel.services.web.lines import Network
-from colabpanel.services.web.opening import LOOK_FIRST, PASSING, Opened, Opener, RefusedError
+from colabpanel.services.web.opening import LOOK_FIRST, Opened, Opener, RefusedError
+from colabpanel.services.web.parts import ChangedError, NoRangesError
+from colabpanel.services.web.stand_ins import LOOK_AT, insist_on_file, is_stand_in
+from colabpanel.services.web.stream import bring_in_one
 from colabpanel.words import size as say_size
 
 __all__ = ["fetch_here"]
@@ -115,7 +116,7 @@ class _Fetch:
                 if not is_stand_in(start, kind, self._name(opened)):
                     stack.pop_all()
                     return opened
-                address = opened.address.join(insist_on_file(_page(opened), opened.address))
+                address = opened.address.join(insist_on_file(opened.beginning(LOOK_AT), opened.address))
         raise InputError("The address leads to pages instead of a file.", hint="Give the link of the file itself.")
 
     def _name(self, opened: Opened) -> str:
@@ -233,11 +234,4 @@ class _Fetch:
 
 def _gives_parts(opened: Opened) -> bool:
     part = part_of(opened.response)
-    return opened.response.status == 206 and part is not None and part[0] == 0 and part[2] is not None  # noqa: PLR2004
-
-
-def _page(opened: Opened) -> bytes:
-    try:
-        return opened.body.peek(LOOK_AT)
-    except PASSING:
-        return opened.body.at_hand
+    return part is not None and part[0] == 0 and part[2] is not None

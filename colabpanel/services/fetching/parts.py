@@ -1,25 +1,15 @@
-"""What an answer of a range must be: a part, of the same version, that begins where it should."""
+"""Where a file is brought from, and what may go wrong where it is written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from http.client import HTTPResponse
 from typing import NamedTuple
 
-from colabpanel.services.web.addresses import Address
-from colabpanel.services.web.answers import Version, part_of, version_of
+from colabpanel.services.web.answers import Version
 from colabpanel.services.web.lines import Network
-from colabpanel.services.web.opening import Opened, Opener, RefusedError
+from colabpanel.services.web.opening import Opened, Opener
 
-__all__ = ["ChangedError", "DiskError", "NoRangesError", "Source", "end_of_part", "is_same"]
-
-
-class ChangedError(Exception):
-    """The file at the address is another one than before."""
-
-
-class NoRangesError(Exception):
-    """The server gives no parts of this file."""
+__all__ = ["DiskError", "Source"]
 
 
 class DiskError(Exception):
@@ -46,39 +36,3 @@ class Source(NamedTuple):
     opener: Opener
     network: Network
     find_again: Callable[[], Opened]
-
-
-def end_of_part(response: HTTPResponse, position: int, version: Version, address: Address) -> int:
-    """Return where a part ends, if it is the one that was asked for.
-
-    Args:
-        response: The answer.
-        position: The first byte that was asked for.
-        version: The version that is being brought.
-        address: What was asked.
-
-    Raises:
-        ChangedError: It is of another version.
-        NoRangesError: It is no part, or another one.
-        RefusedError: The server does not give it.
-    """
-    found = version_of(response)
-    if response.status == 416:  # noqa: PLR2004 - it is shorter now
-        raise ChangedError
-    if response.status not in {200, 206}:
-        raise RefusedError(response.status, address)
-    if not is_same(found, version):
-        raise ChangedError
-    part = part_of(response)
-    if response.status == 200 or part is None or part[0] != position:  # noqa: PLR2004 - all of it
-        raise NoRangesError
-    return part[1]
-
-
-def is_same(found: Version, wanted: Version) -> bool:
-    """Whether two answers are of one version, as far as they tell."""
-    if found.size is not None and found.size != wanted.size:
-        return False
-    if found.etag and wanted.etag:
-        return found.etag == wanted.etag
-    return not found.modified or not wanted.modified or found.modified == wanted.modified

@@ -8,11 +8,12 @@ from colabpanel.errors import SourceLostError
 from colabpanel.progress import Progress
 from colabpanel.services.fetching.connection import Connection
 from colabpanel.services.fetching.journal import Journal
-from colabpanel.services.fetching.parts import ChangedError, DiskError, Source, is_same
+from colabpanel.services.fetching.parts import DiskError, Source
 from colabpanel.services.fetching.spans import Spans
 from colabpanel.services.web.answers import version_of
 from colabpanel.services.web.lines import Line
 from colabpanel.services.web.opening import Opened, RefusedError
+from colabpanel.services.web.parts import ChangedError, is_same
 
 __all__ = ["CONNECTIONS", "Ranges"]
 

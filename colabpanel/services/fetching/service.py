@@ -13,11 +13,8 @@ from colabpanel.errors import ColabPanelError, InputError, JobCancelledError
 from colabpanel.hosts import Host, detect, state_dir
 from colabpanel.progress import Progress
 from colabpanel.services.fetching.drive_folders import files_in
-from colabpanel.services.fetching.links import direct, drive_file, drive_folder
 from colabpanel.services.fetching.models import Fetched
-from colabpanel.services.fetching.refusals import refusal
 from colabpanel.services.fetching.request import Request
-from colabpanel.services.fetching.secrets import Keeper, authorization_for, keeper_of
 from colabpanel.services.fetching.verify import insist_on_sums
 from colabpanel.services.isolated import call_isolated
 from colabpanel.services.paths import anchored, resolve_inside
@@ -27,6 +24,9 @@ from colabpanel.services.staging.request import Overwrite
 from colabpanel.services.staging.service import stage
 from colabpanel.services.waiting import result_of
 from colabpanel.services.web.addresses import parse
+from colabpanel.services.web.links import direct, drive_file, drive_folder
+from colabpanel.services.web.refusals import refusal
+from colabpanel.services.web.secrets import Keeper, authorization_for, keeper_of
 
 if TYPE_CHECKING:
     from distributed import Client

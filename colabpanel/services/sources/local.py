@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from colabpanel.errors import PathError, SourceLostError, UnreadableError
+from colabpanel.services.sources.source import Source
 
-__all__ = ["LocalSource", "pause_after", "read_at"]
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+__all__ = ["LocalSource", "SourceFile", "read_at"]
 
 _PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR}
 _GONE = {errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO, errno.ENOENT}
@@ -36,6 +42,8 @@ class LocalSource:
         PathError: There is no such file, or it may not be read.
     """
 
+    is_far = False
+
     def __init__(self, path: Path, *, pause: Callable[[float], None] = time.sleep, tries: int = _TRIES) -> None:
         self.path, self._pause, self._tries = path, pause, tries
         try:
@@ -58,10 +66,13 @@ class LocalSource:
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
             raise PathError(f"{path} is {kind}, not an archive.", hint="Choose an archive file.")
         self.size, self.modified_ns, self.inode = status.st_size, status.st_mtime_ns, status.st_ino
+        self.name, self.shown = path.name, str(path)
+        self.modified: float | None = status.st_mtime_ns / 1e9
+        self.identity: list[Any] = [status.st_size, status.st_mtime_ns]
 
     @property
-    def place(self) -> str:
-        """What `open_source` opens it by in another process."""
+    def reference(self) -> str:
+        """The path."""
         return str(self.path)
 
     def read(self, start: int, end: int) -> bytes:
@@ -94,7 +105,7 @@ class LocalSource:
             except OSError as error:
                 if error.errno not in _PASSING or attempt == self._tries - 1:
                     raise _lost(self.path, error) from error
-            self._pause(pause_after(attempt))
+            self._pause(_pause_after(attempt))
             self._forget(start, len(view))
             if attempt >= _REOPEN_AFTER:
                 self._reopen()
@@ -135,7 +146,7 @@ def read_at(handle: int, view: memoryview, start: int) -> int:
     return len(data)
 
 
-def pause_after(attempt: int) -> float:
+def _pause_after(attempt: int) -> float:
     """Return seconds to wait, scattered so that readers that failed together do not come back together."""
     import random  # takes its time to load, and is rarely needed
 
@@ -154,3 +165,36 @@ def _lost(path: Path, error: OSError) -> SourceLostError:
         f"{path} cannot be read ({reason}).",
         hint="Wait a minute and stage again: it goes on where it stopped.",
     )
+
+
+class SourceFile(io.RawIOBase):
+    """A source as a binary file object, for readers that want one."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._position = source, 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position of the next read."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Set the position of the next read."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._source.size}[whence]
+        if base + offset < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read as much as the buffer holds."""
+        amount = self._source.read_into(memoryview(buffer).cast("B"), self._position)
+        self._position += amount
+        return amount

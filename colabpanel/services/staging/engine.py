@@ -35,7 +35,7 @@ def stage_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     wanted = Request.from_json(request)
     places = Places(wanted)
     progress.start(None, "Reading the archive")
-    with closing(places.open_source()) as source, closing(EarlyProcesses(wanted.workers)) as early:
+    with places.archive(progress) as source, closing(EarlyProcesses(wanted.workers)) as early:
         is_used(places.directory, places.partial)
         expect = early.expect if wanted.cluster is None else None
         with closing(open_archive(source, wanted.limits, wanted.password, expect)) as reader, closing(places.partial):
@@ -64,9 +64,7 @@ class _Staging(NamedTuple):
             if not outcome.files:
                 insist_on_a_match(wanted, outcome.skipped, places.partial)
             places.partial.begin_publishing()
-            published = publish(
-                places.partial, places.directory, wanted.overwrite, self.progress, source=places.archive
-            )
+            published = publish(places.partial, places.directory, wanted.overwrite, self.progress, source=places.source)
         if not published.skipped:
             receipts.keep(self.identity, places.directory, outcome, self.reader)
         return self._result(outcome, published)

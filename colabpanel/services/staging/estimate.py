@@ -6,7 +6,7 @@ import time
 
 from colabpanel.errors import StorageError
 from colabpanel.services.mounts import DRIVE, mount_of
-from colabpanel.services.sources import LocalSource, ReadAhead, Source
+from colabpanel.services.sources import AT_ONCE, LocalSource, ReadAhead, Source
 
 __all__ = ["cache_share", "seconds_for"]
 
@@ -39,7 +39,7 @@ def _read_rate(source: Source) -> float | None:
     """Return bytes a second, several reads going on at once as in staging."""
     if not source.size:
         return None
-    ahead = ReadAhead(source, threads=_READS_AT_ONCE)
+    ahead = ReadAhead(source, threads=AT_ONCE if source.is_far else _READS_AT_ONCE)
     started = time.monotonic()
     try:
         places = range(0, source.size, max(source.size // _SAMPLES, _PIECE))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from colabpanel.progress import Progress
+from colabpanel.services.sources import AT_ONCE
 from colabpanel.services.staging.archive import Kind, Member
 from colabpanel.services.staging.budget import Budget, SkipList
 from colabpanel.services.staging.crew.batches import Batch, Job, cut
@@ -23,7 +24,7 @@ from colabpanel.services.tree import Tree
 __all__ = ["extract_zip"]
 
 _READERS = 3
-"""Reads under way at once, for each worker."""
+"""Reads under way at once, for each worker; of a far archive, several for all of them together."""
 
 _AHEAD = 3
 """Batches a worker has at once: one it unpacks, the others being read."""
@@ -51,11 +52,13 @@ def extract_zip(
         progress: Is told the bytes, and may cancel.
     """
     progress.start(total, "Unpacking")
-    task = Task(reader.source.place, str(partial.files), request.password, _READERS, reader.prefix)
+    chosen = choose(files, total, request.workers)
+    readers = max(_READERS, -(-AT_ONCE // chosen[1])) if reader.source.is_far else _READERS
+    task = Task(reader.source.reference, str(partial.files), request.password, readers, reader.prefix)
     with closing(Tree(partial.files)) as tree:
         extraction = _Extraction(reader, tree, partial, request, progress)
         try:
-            with _crew(task, partial, request, choose(files, total, request.workers), early) as (start, credit):
+            with _crew(task, partial, request, chosen, early) as (start, credit):
                 for event in work(cut(extraction.jobs()), start, credit=credit):
                     progress.advance(event.written)
                     if event.batch is not None:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import IO, cast
 
-from colabpanel.errors import ArchiveError, ColabPanelError, InputError
-from colabpanel.services.sources import LocalSource, Source, SourceFile
+from colabpanel.errors import ArchiveError, ColabPanelError
+from colabpanel.services.sources import Source, stream_of
 from colabpanel.services.staging.archive import StreamReader
 from colabpanel.services.staging.request import Limits
 from colabpanel.services.staging.zips.reader import ZipReader
 
-__all__ = ["open_archive"]
+__all__ = ["empty", "open_archive"]
 
 _BLOCK = 512
 _ZIP_END = b"PK\x05\x06"
@@ -57,15 +57,15 @@ def open_archive(
     """
     head = source.read(0, _BLOCK)
     if not head:
-        raise ArchiveError(f"{source.path.name} is empty.", hint="The upload may still be running, or it failed.")
+        raise empty(source.name)
     if head.startswith(_ZIP_STARTS) and _ends_like_zip(source):
         return ZipReader(source, limits, expect)
-    if not isinstance(source, LocalSource):
-        raise InputError(
-            f"{source.path.name} is no zip archive, and only those are unpacked straight from an address.",
-            hint="Fetch it first: colabpanel.fetch(url, folder, unpack=True).",
-        )
     return _open_other(source, head, limits, password)
+
+
+def empty(name: str) -> ArchiveError:
+    """Return the error for a file without a byte."""
+    return ArchiveError(f"{name} is empty.", hint="The upload may still be running, or it failed.")
 
 
 def _open_other(source: Source, head: bytes, limits: Limits, password: str | None) -> ZipReader | StreamReader:
@@ -95,7 +95,7 @@ def _start_of(source: Source, compression: str) -> bytes:
     """Return the first bytes of what is compressed; more than a block only where they are zeros."""
     from colabpanel.services.staging.streams.codecs import opened
 
-    raw = cast("IO[bytes]", io.BufferedReader(SourceFile(source)))
+    raw = cast("IO[bytes]", io.BufferedReader(stream_of(source)))
     try:
         with closing(opened(raw, compression)) as stream:
             block = stream.read(_BLOCK)
@@ -104,7 +104,7 @@ def _start_of(source: Source, compression: str) -> bytes:
         raise
     except Exception as error:
         raise ArchiveError(
-            f"{source.path.name} is damaged at its start, so nothing of it can be unpacked.",
+            f"{source.name} is damaged at its start, so nothing of it can be unpacked.",
             hint="It may not be completely uploaded or downloaded. Copy it again.",
         ) from error
 
@@ -114,7 +114,7 @@ def _ends_like_zip(source: Source) -> bool:
 
 
 def _not_an_archive(source: Source, head: bytes) -> ArchiveError:
-    name = source.path.name
+    name = source.name
     if not head.strip(b"\0"):
         return ArchiveError(
             f"{name} begins with nothing but zeros.", hint="The download was not finished. Download it again."

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
 from colabpanel.errors import InputError, PathError, SpaceError
+from colabpanel.progress import Progress
 from colabpanel.services.mounts import insist_on_drive
 from colabpanel.services.paths import real_root, resolve_inside
 from colabpanel.services.skipped import Skipped
-from colabpanel.services.sources import Source, is_address, open_source
+from colabpanel.services.sources import LocalSource, Source
 from colabpanel.services.staging.archive import Listing
 from colabpanel.services.staging.partial import Partial
 from colabpanel.services.staging.request import Request
@@ -19,43 +20,55 @@ from colabpanel.words import size as say_size
 
 __all__ = ["Places", "identity_of", "insist_on_a_match", "no_room"]
 
-_IDENTITY_REACH = 1 << 20
+_IDENTITY_REACH, _FAR_REACH = 1 << 20, 64 << 10
+"""Bytes of both ends of an archive that are looked at; of a far one those that were read already."""
 
 
 class Places:
-    """The two paths of a request, checked against its root."""
+    """The paths of a request, checked against its root.
+
+    Attributes:
+        source: The archive; None for one elsewhere.
+        directory: The target.
+        partial: What is beside it.
+    """
 
     def __init__(self, request: Request) -> None:
         root = real_root(request.root)
-        self.source: Path | str = request.source if is_address(request.source) else resolve_inside(root, request.source)
-        self._public_only = root is not None
+        self.source = None if request.spec else resolve_inside(root, request.source)
         self.directory = resolve_inside(root, request.directory)
         self.partial = Partial(self.directory, root)
         insist_on_drive(self.directory)
+        self._spec = request.spec
         if self.source == self.directory:
             raise PathError("The source and the target are the same path.", hint="Choose another target folder.")
 
-    @property
-    def archive(self) -> Path | None:
-        """The archive, where it is a file of this machine."""
-        return self.source if isinstance(self.source, Path) else None
-
-    def open_source(self) -> Source:
-        """Open the archive; under a root only public addresses are asked.
+    @contextmanager
+    def archive(self, progress: Progress) -> Iterator[Source]:
+        """Give the archive, wherever it is.
 
         Raises:
-            InputError: It cannot be used.
-            SourceLostError: Its server does not answer.
+            InputError: It does not exist, or may not be read.
+            SourceLostError: It cannot be reached.
         """
-        return open_source(self.source, public_only=self._public_only)
+        if self.source is not None:
+            with closing(LocalSource(self.source)) as source:
+                yield source
+            return
+        from colabpanel.services.staging.far import far_archive  # what is on the disk needs nothing of it
+
+        assert self._spec is not None
+        with far_archive(self._spec, self.partial, progress) as found:
+            yield found
 
 
 def identity_of(source: Source, reader: Listing, request: Request) -> list[Any]:
     """Return what tells one archive, and one choice of its members, from another."""
-    head = source.read(0, min(source.size, _IDENTITY_REACH))
-    tail = source.read(max(source.size - _IDENTITY_REACH, 0), source.size)
+    reach = _FAR_REACH if source.is_far else _IDENTITY_REACH
+    head = source.read(0, min(source.size, reach))
+    tail = source.read(max(source.size - reach, 0), source.size)
     content = [zlib.crc32(head), zlib.crc32(tail), reader.fingerprint]
-    return [source.size, source.modified_ns, *content, request.choice()]
+    return [*source.identity, *content, request.choice()]
 
 
 def insist_on_a_match(wanted: Request, skipped: Sequence[Skipped], partial: Partial | None = None) -> None:

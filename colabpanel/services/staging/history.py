@@ -13,12 +13,12 @@ from typing import Any
 
 from colabpanel import words
 from colabpanel.errors import ColabPanelError
+from colabpanel.hosts import Host
 from colabpanel.progress import Progress
 from colabpanel.services.files import write_atomic
-from colabpanel.services.sources import is_address
+from colabpanel.services.sources.addresses import shown_address
 from colabpanel.services.staging.models import PackedData, StagedData
 from colabpanel.services.staging.service import stage
-from colabpanel.services.web.addresses import parse
 
 __all__ = ["History", "HistoryEntry", "pack_summary", "stage_and_record", "summary"]
 
@@ -33,7 +33,7 @@ class HistoryEntry:
 
     Attributes:
         key: Tells it from the others.
-        source: The archive.
+        source: The archive; of one elsewhere, its address without what may be secret in it.
         directory: The target folder.
         started: Seconds since the epoch.
         process: The process that ran it.
@@ -131,12 +131,13 @@ def stage_and_record(
     *,
     password: str | None = None,
     root: Path | None = None,
+    host: Host | None = None,
     **options: Any,
 ) -> StagedData:
     """Call `stage` and keep its outcome in the list, however it ends."""
-    entry = history.begin(parse(source).shown if is_address(source) else source, directory, options)
+    entry = history.begin(shown_address(source), directory, options)
     try:
-        staged = stage(source, directory, password=password, root=root, progress=progress, **options)
+        staged = stage(source, directory, password=password, root=root, host=host, progress=progress, **options)
     except ColabPanelError as error:
         history.finish(entry, error.status, error.message)
         raise

@@ -68,9 +68,10 @@ class Plan:
     """What staging would do. None stands for what cannot be known without unpacking.
 
     Attributes:
-        source: The archive, or its address.
+        source: The archive; of one elsewhere, its address without what may be secret in it.
         directory: The target folder.
-        format: ``zip``, ``7z``, ``tar``, ``tar.gz`` and its like, or ``gz`` and its like for one file.
+        format: ``zip``, ``7z``, ``tar``, ``tar.gz`` and its like, or ``gz`` and its like for one file. None for
+            an archive elsewhere whose server gives it only whole: then it is brought to the disk first.
         archive_size: Bytes of the archive.
         files: Files that would be unpacked.
         size: Their size in bytes.
@@ -80,7 +81,8 @@ class Plan:
         resumable: Whether an earlier, interrupted staging would be continued.
         reusable: Whether it was staged there before and all of it is still there: nothing would be unpacked.
         encrypted: Whether a password is needed.
-        cache: Bytes that a mounted Drive may keep of the archive on the local disk while it is read.
+        cache: Bytes of the local disk that the archive itself takes meanwhile: a mounted Drive may keep what is
+            read of it, and one that comes only whole lies there.
         seconds: How long it would take, from a short look at the source; None where that is unknown.
         skipped: Members that would be left out for their names or kinds.
         problem: Why staging would be refused, in one sentence, or an empty string.
@@ -89,8 +91,8 @@ class Plan:
 
     source: Path | str
     directory: Path
-    format: str
-    archive_size: int
+    format: str | None
+    archive_size: int | None
     files: int | None
     size: int | None
     free: int
@@ -98,7 +100,7 @@ class Plan:
     target_used: bool
     resumable: bool
     reusable: bool
-    encrypted: bool
+    encrypted: bool | None
     cache: int
     seconds: float | None
     skipped: tuple[Skipped, ...] = ()

@@ -4,6 +4,7 @@
 data.partial/
 ├── files/          the tree as far as it is unpacked
 ├── journal.jsonl   a header that identifies the archive, then batches of finished members
+├── archive         the archive, while it is unpacked, if it is elsewhere and came only whole
 └── lock            held while a process works on it
 ```
 
@@ -18,6 +19,8 @@ import errno
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,9 +38,9 @@ __all__ = ["Outcome", "Partial"]
 
 _VERSION = 1
 _INSIDE_NAME = ".colabpanel.partial"
-_FILES, _JOURNAL, _LOCK = "files", "journal.jsonl", "lock"
+_FILES, _JOURNAL, _LOCK, _ARCHIVE = "files", "journal.jsonl", "lock", "archive"
 _PAUSES = (0.0, 0.02, 0.1, 0.3, 0.6)  # seconds
-_OUR_NAMES = {_FILES, _JOURNAL, "journal.new", _LOCK, ".colabpanel-Case"}
+_OUR_NAMES = {_FILES, _JOURNAL, "journal.new", _LOCK, _ARCHIVE, ".colabpanel-Case"}
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BATCH_MEMBERS = 256
 _BATCH_BYTES = 8 << 20
@@ -121,9 +124,7 @@ class Partial:
             PathError: The folder cannot be made.
         """
         try:
-            self.insist_on_ours()
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._take_lock()
+            self._take_hold()
             if not (resume and self.matches(identity)):
                 self._begin_afresh(identity)
             self.files.mkdir(exist_ok=True)
@@ -133,6 +134,35 @@ class Partial:
             raise PathError(
                 f"You may not write to {self._refusing()}.", hint="Choose a target folder that you own."
             ) from error
+
+    def _take_hold(self) -> None:
+        self.insist_on_ours()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._lock < 0:
+            self._take_lock()
+
+    @contextmanager
+    def holding_archive(self) -> Iterator[Path]:
+        """Give a place for the archive itself, which is deleted afterwards; what is unpacked of it stays.
+
+        Raises:
+            JobBusyError: Another process works on it.
+            PathError: The folder cannot be made.
+        """
+        try:
+            self._take_hold()
+        except PermissionError as error:
+            raise PathError(
+                f"You may not write to {self._refusing()}.", hint="Choose a target folder that you own."
+            ) from error
+        place = self.folder / _ARCHIVE
+        try:
+            yield place
+        finally:
+            place.unlink(missing_ok=True)
+            if os.path.lexists(self.folder) and set(os.listdir(self.folder)) == {_LOCK}:  # noqa: PTH208
+                self.remove()
+            self.close()
 
     def _refusing(self) -> Path:
         return self.folder if os.access(self.folder.parent, os.W_OK) else self.folder.parent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from colabpanel.progress import Progress
 from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.files import existing_parent, free_bytes
 from colabpanel.services.skipped import Skipped
+from colabpanel.services.sources import LocalSource, Source
 from colabpanel.services.staging.archive import UNKNOWN_SIZE, Kind, Listing
 from colabpanel.services.staging.budget import Budget
 from colabpanel.services.staging.estimate import cache_share, seconds_for
-from colabpanel.services.staging.formats import open_archive
+from colabpanel.services.staging.formats import empty, open_archive
 from colabpanel.services.staging.ground import Places, identity_of, insist_on_a_match, no_room
 from colabpanel.services.staging.models import Plan
 from colabpanel.services.staging.names import Parts
@@ -39,37 +40,80 @@ def plan_here(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     wanted = Request.from_json(request)
     places = Places(wanted)
     progress.start(None, "Reading the archive")
-    with closing(places.open_source()) as source:
+    source = _opened(places, wanted, progress)
+    plan = _of_whole(places, wanted, progress) if source is None else _looked_at(source, places, wanted, progress)
+    return {**asdict(plan), "source": str(plan.source), "directory": str(plan.directory)}
+
+
+def _opened(places: Places, wanted: Request, progress: Progress) -> Source | None:
+    """Open the archive; None stands for one elsewhere that is given only whole."""
+    if places.source is not None:
+        return LocalSource(places.source)
+    from colabpanel.services.staging.far import opened_in_ranges  # what is on the disk needs nothing of it
+
+    assert wanted.spec is not None
+    return opened_in_ranges(wanted.spec, progress)
+
+
+def _looked_at(source: Source, places: Places, wanted: Request, progress: Progress) -> Plan:
+    with closing(source), closing(open_archive(source, wanted.limits, wanted.password)) as reader:
         used = is_used(places.directory, places.partial)
-        with closing(open_archive(source, wanted.limits, wanted.password)) as reader:
-            identity = identity_of(source, reader, wanted)
-            survey = _Survey(places.directory if used else None)
-            survey.look(reader, wanted, progress)
-            plan = Plan(
-                source=places.source,
-                directory=places.directory,
-                format=reader.format,
-                archive_size=source.size,
-                files=survey.files,
-                size=survey.size,
-                free=free_bytes(places.directory),
-                existing=survey.existing,
-                target_used=used,
-                resumable=wanted.resume and places.partial.matches(identity),
-                reusable=Receipts(wanted).still_holds(identity, places.directory, reader, wanted),
-                encrypted=reader.encrypted,
-                cache=cache_share(source),
-                seconds=seconds_for(source, survey.files, survey.size),
-                skipped=tuple(survey.skipped),
-            )
-            problem, hint = _problem(plan, wanted, reader, survey)
-    return {
-        **asdict(plan),
-        "source": str(plan.source),
-        "directory": str(plan.directory),
-        "problem": problem,
-        "hint": hint,
-    }
+        identity = identity_of(source, reader, wanted)
+        survey = _Survey(places.directory if used else None)
+        survey.look(reader, wanted, progress)
+        plan = Plan(
+            source=places.source or wanted.source,
+            directory=places.directory,
+            format=reader.format,
+            archive_size=source.size,
+            files=survey.files,
+            size=survey.size,
+            free=free_bytes(places.directory),
+            existing=survey.existing,
+            target_used=used,
+            resumable=wanted.resume and places.partial.matches(identity),
+            reusable=Receipts(wanted).still_holds(identity, places.directory, reader, wanted),
+            encrypted=reader.encrypted,
+            cache=cache_share(source),
+            seconds=seconds_for(source, survey.files, survey.size),
+            skipped=tuple(survey.skipped),
+        )
+        problem, hint = _problem(plan, wanted, reader, survey)
+        return replace(plan, problem=problem, hint=hint)
+
+
+def _of_whole(places: Places, wanted: Request, progress: Progress) -> Plan:
+    """Tell the little that is known of an archive before it is brought whole."""
+    from colabpanel.services.sources.addresses import name_of
+    from colabpanel.services.staging.far import whole_size
+
+    assert wanted.spec is not None
+    size, free = whole_size(wanted.spec, progress), free_bytes(places.directory)
+    if size == 0:
+        raise empty(name_of(wanted.source))
+    plan = Plan(
+        source=wanted.source,
+        directory=places.directory,
+        format=None,
+        archive_size=size,
+        files=None,
+        size=None,
+        free=free,
+        existing=None,
+        target_used=is_used(places.directory, places.partial),
+        resumable=False,
+        reusable=False,
+        encrypted=None,
+        cache=size or 0,
+        seconds=None,
+    )
+    try:
+        _insist_on_writing(places.directory)
+        if size is not None and size > free:
+            raise no_room(size, free)
+    except InputError as error:
+        return replace(plan, problem=error.message, hint=error.hint)
+    return plan
 
 
 class _Survey:
@@ -126,9 +170,8 @@ def _problem(plan: Plan, wanted: Request, reader: Listing, survey: _Survey) -> t
         if isinstance(reader, ZipReader):
             insist_on_password(reader, wanted.password)
         if plan.size is not None:
-            Budget(wanted.limits, plan.archive_size).spend(plan.size)
-        if not os.access(existing_parent(plan.directory), os.W_OK):
-            raise PathError(f"You may not write to {plan.directory}.", hint="Choose a target folder that you own.")
+            Budget(wanted.limits, plan.archive_size or 0).spend(plan.size)
+        _insist_on_writing(plan.directory)
         if plan.files == 0:
             insist_on_a_match(wanted, plan.skipped)
         needed = plan.disk
@@ -137,3 +180,8 @@ def _problem(plan: Plan, wanted: Request, reader: Listing, survey: _Survey) -> t
     except InputError as error:
         return error.message, error.hint
     return "", ""
+
+
+def _insist_on_writing(directory: Path) -> None:
+    if not os.access(existing_parent(directory), os.W_OK):
+        raise PathError(f"You may not write to {directory}.", hint="Choose a target folder that you own.")

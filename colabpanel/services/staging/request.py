@@ -50,7 +50,12 @@ class Options(TypedDict, total=False):
 
 
 class Request(NamedTuple):
-    """The arguments of `stage`, in a form that crosses to the child process as JSON."""
+    """The arguments of `stage`, in a form that crosses to the child process as JSON.
+
+    Attributes:
+        source: The path of the archive; of one elsewhere, its address without secrets.
+        spec: How an archive elsewhere is opened; it may hold secrets. None for a path.
+    """
 
     source: str
     directory: str
@@ -65,6 +70,7 @@ class Request(NamedTuple):
     workers: int | None = None
     state_dir: str | None = None
     cluster: dict[str, Any] | None = None
+    spec: dict[str, Any] | None = None
 
     @property
     def wants_everything(self) -> bool:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from colabpanel.errors import InputError, JobCancelledError
-from colabpanel.hosts import state_dir
+from colabpanel.hosts import Host, state_dir
 from colabpanel.progress import Progress
 from colabpanel.services.isolated import call_isolated
 from colabpanel.services.paths import anchored
 from colabpanel.services.skipped import Skipped
-from colabpanel.services.sources import is_address
+from colabpanel.services.sources.addresses import is_address
 from colabpanel.services.staging.cluster.address import address_of
 from colabpanel.services.staging.cluster.replicas import stage_replicas
 from colabpanel.services.staging.models import Plan, StagedData
@@ -44,6 +44,7 @@ def stage(
     client: Client | None = None,
     mode: ClusterMode = "shard",
     root: str | Path | None = None,
+    host: Host | None = None,
     progress: Progress | None = None,
 ) -> StagedData:
     """Unpack an archive into a folder.
@@ -56,9 +57,9 @@ def stage(
 
     Args:
         source: A zip, 7z or tar archive (tar also as .gz, .bz2, .xz or .zst), or a single compressed
-            file; its content decides, not its name. Or the address of a zip archive on a server that gives
-            parts of files: it is unpacked from there, several ranges at once, without a copy. With ``root``
-            only public addresses are asked.
+            file; its content decides, not its name. A path, or where it is elsewhere: an ``https://`` address
+            or share link, ``webdav://``, ``s3://bucket/key``, ``name:path`` of a remote, or what fsspec knows.
+            It is unpacked straight from there, without a copy of the archive on the disk.
         directory: The target folder; made if it does not exist.
         include: Patterns such as ``*.jpg`` or ``train/*``; empty means everything.
         exclude: Patterns of files to leave out.
@@ -75,6 +76,8 @@ def stage(
             see the archive and the folder under the same paths; ``replica`` stages the whole archive into
             this folder on every machine of the cluster.
         root: Refuse paths outside of this folder.
+        host: The notebook host, asked only about a source that is elsewhere; None detects it. In the dashboard
+            only public web addresses are asked.
         progress: Is told the bytes done, and may cancel.
 
     Returns:
@@ -82,6 +85,7 @@ def stage(
 
     Raises:
         InputError: The archive or a path cannot be used; nothing was changed.
+        SourceLostError: The archive cannot be reached any more, or changed while it was read.
         StorageError: The disk is full, or Drive went away; calling again goes on.
         JobCancelledError: ``progress`` cancelled it; the folder is untouched.
     """
@@ -96,12 +100,15 @@ def stage(
         "workers": workers,
         "root": root,
     }
-    request = _request(source, directory, **options)
+    progress, started = progress or Progress(), time.monotonic()
+    request = _request(source, directory, host, progress, **options)
+    if client is not None and request.spec is not None:
+        raise InputError(
+            "A cluster stages archives from a disk, not from an address.",
+            hint="Fetch it to a disk that the workers share: colabpanel.fetch(..., unpack=True, client=client).",
+        )
     if mode not in get_args(ClusterMode):
         raise InputError(f"mode cannot be {mode!r}.", hint='Use "shard" or "replica".')
-    if client is not None and is_address(source):
-        raise InputError("A cluster takes no addresses.", hint="Fetch the archive to a disk that all workers see.")
-    progress, started = progress or Progress(), time.monotonic()
     if client is not None and mode == "replica":
         arguments = {**options, "source": request.source, "directory": request.directory}
         return _of_replicas(stage_replicas(client, arguments, progress), started)
@@ -143,7 +150,12 @@ def _of_replicas(found: dict[str, dict[str, Any]], started: float) -> StagedData
 
 
 def plan(
-    source: str | Path, directory: str | Path, *, progress: Progress | None = None, **same: Unpack[Options]
+    source: str | Path,
+    directory: str | Path,
+    *,
+    host: Host | None = None,
+    progress: Progress | None = None,
+    **same: Unpack[Options],
 ) -> Plan:
     """Tell what `stage` would do with the same arguments, and write nothing.
 
@@ -152,13 +164,12 @@ def plan(
         StorageError: The archive cannot be read.
         JobCancelledError: ``progress`` cancelled it.
     """
-    request = _request(source, directory, **same)
+    request = _request(source, directory, host, progress or Progress(), **same)
     found = call_isolated(
         "colabpanel.services.staging.planning:plan_here", {"request": request.to_json()}, progress=progress
     )
-    source = found["source"] if is_address(found["source"]) else Path(found["source"])
-    paths = {"source": source, "directory": Path(found["directory"])}
-    return Plan(**{**found, **paths, "skipped": _skipped(found)})
+    where = found["source"] if request.spec else Path(found["source"])
+    return Plan(**{**found, "source": where, "directory": Path(found["directory"]), "skipped": _skipped(found)})
 
 
 def discard(directory: str | Path, *, root: str | Path | None = None, progress: Progress | None = None) -> None:
@@ -175,7 +186,9 @@ def _skipped(found: dict[str, Any]) -> tuple[Skipped, ...]:
     return tuple(Skipped(*pair) for pair in found["skipped"])
 
 
-def _request(source: str | Path, directory: str | Path, **options: Unpack[Options]) -> Request:
+def _request(
+    source: str | Path, directory: str | Path, host: Host | None, progress: Progress, **options: Unpack[Options]
+) -> Request:
     """Check the options, once for both calls."""
     lists = {key: options.get(key, ()) for key in ("include", "exclude")}
     if any(isinstance(value, str) for value in lists.values()):
@@ -188,8 +201,10 @@ def _request(source: str | Path, directory: str | Path, **options: Unpack[Option
         if value is not None and (not isinstance(value, int) or value < 1):
             raise InputError(f"{name} must be a whole number of at least 1.")
     root = options.get("root")
+    place, spec = _far(source, host, progress)
     return Request(
-        source=str(source) if is_address(source) else anchored(source, root),
+        source=anchored(place, root) if spec is None else place,
+        spec=spec,
         directory=anchored(directory, root),
         root=None if root is None else os.fspath(root),
         include=tuple(options.get("include", ())),
@@ -202,3 +217,13 @@ def _request(source: str | Path, directory: str | Path, **options: Unpack[Option
         workers=options.get("workers"),
         state_dir=os.fspath(state_dir()),
     )
+
+
+def _far(source: str | Path, host: Host | None, progress: Progress) -> tuple[str, dict[str, Any] | None]:
+    """Return what to call an archive, and how it is opened where it is elsewhere."""
+    if not is_address(source):
+        return os.fspath(source), None
+    from colabpanel.services.remotes.resolving import resolve  # takes its time to load
+
+    found = resolve(source, host=host, progress=progress)
+    return (os.fspath(found), None) if isinstance(found, Path) else (found.shown, found.to_json())

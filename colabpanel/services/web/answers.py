@@ -47,12 +47,17 @@ class Version(NamedTuple):
 
 
 def part_of(response: HTTPResponse) -> tuple[int, int, int | None] | None:
-    """Return first byte, byte after the last, and size of the whole, of an answer that is a part; else None."""
+    """Return first byte, byte after the last, and size of the whole, of an answer that is a part; else None.
+
+    Some servers, as rclone's of S3, call a part 200; it is believed where its length fits.
+    """
     found = _PART.fullmatch(response.headers.get("Content-Range", ""))
-    if not found:
+    if not found or response.status not in {200, 206}:
         return None
     first, last, whole = int(found[1]), int(found[2]), None if found[3] == "*" else int(found[3])
     if last < first or (whole is not None and last >= whole):
+        return None
+    if response.status == 200 and _length(response) != last + 1 - first:  # noqa: PLR2004
         return None
     return first, last + 1, whole
 
@@ -61,8 +66,14 @@ def version_of(response: HTTPResponse) -> Version:
     """Return which version of a file an answer gives, all or a part of."""
     headers = response.headers
     part = part_of(response)
-    size = part[2] if part else response.length if response.status == 200 and not response.chunked else None  # noqa: PLR2004
+    size = part[2] if part else _length(response) if response.status == 200 else None  # noqa: PLR2004
     return Version(size, headers.get("ETag", "").strip(), headers.get("Last-Modified", "").strip())
+
+
+def _length(response: HTTPResponse) -> int | None:
+    """Return how long a body is said to be; that of the response itself shrinks while it is read."""
+    stated = response.headers.get("Content-Length", "").strip()
+    return int(stated) if stated.isdecimal() and not response.chunked else None
 
 
 def stated_sums(headers: HTTPMessage) -> dict[str, str]:

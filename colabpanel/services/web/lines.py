@@ -29,6 +29,7 @@ _LEAST = 1024
 """Bytes a second, over twice that time, below which it is given up as well."""
 
 _TO_CONNECT = 10.0
+_THIS_MACHINE = {"127.0.0.1", "::1", "localhost"}
 _AGENT = "colabpanel"
 
 
@@ -121,6 +122,8 @@ class Network:
 
 def _proxy_for(address: Address) -> Address | None:
     """Return the proxy that the environment, or the system, names for an address."""
+    if address.host in _THIS_MACHINE:  # where rclone serves; no proxy has a way here
+        return None
     if sys.platform == "linux" and not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
     from urllib.request import getproxies, proxy_bypass  # takes as long to load as all the rest

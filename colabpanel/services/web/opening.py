@@ -7,7 +7,7 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from colabpanel.errors import InputError, SourceLostError
@@ -16,7 +16,7 @@ from colabpanel.services.web.addresses import Address
 from colabpanel.services.web.answers import pause_asked, stated_sums
 from colabpanel.services.web.lines import Body, Line, Network
 
-__all__ = ["LOOK_FIRST", "PASSING", "Opened", "Opener", "Pauses", "RefusedError", "is_busy", "wait"]
+__all__ = ["LOOK_FIRST", "PASSING", "Opened", "Opener", "Pauses", "RefusedError", "Says", "is_busy", "wait"]
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _BUSY = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
@@ -31,6 +31,9 @@ LOOK_FIRST = 512
 """Bytes of a file that an opened answer has at hand."""
 
 _NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+
+Says = Callable[[Address], Mapping[str, str]]
+"""Returns headers for an address."""
 
 PASSING = (OSError, http.client.HTTPException)
 """What goes wrong with connections, and may go right the next time."""
@@ -65,6 +68,13 @@ class Opened(NamedTuple):
     response: http.client.HTTPResponse
     body: Body
     sums: dict[str, str]
+
+    def beginning(self, most: int) -> bytes:
+        """Return the first bytes of what is still to be read, as many as come; they are still to come."""
+        try:
+            return self.body.peek(most)
+        except PASSING:
+            return self.body.at_hand
 
 
 class Pauses:
@@ -109,15 +119,18 @@ class Opener:
         network: How servers are reached.
         secrets: For each origin the ``Authorization`` it may be sent.
         progress: May cancel the waiting.
+        says: Returns further headers for an address, made anew for each question.
     """
 
-    def __init__(self, network: Network, secrets: Mapping[str, str], progress: Progress) -> None:
-        self._network, self._secrets, self._progress = network, secrets, progress
+    def __init__(
+        self, network: Network, secrets: Mapping[str, str], progress: Progress, says: Says = lambda _address: {}
+    ) -> None:
+        self._network, self._secrets, self._progress, self._says = network, secrets, progress, says
 
     def headers_for(self, address: Address) -> dict[str, str]:
         """Return what proves who asks, to the one host it is meant for."""
         authorization = address.authorization or self._secrets.get(address.origin, "")
-        return {"Authorization": authorization} if authorization else {}
+        return {**({"Authorization": authorization} if authorization else {}), **self._says(address)}
 
     def open(self, address: Address, headers: Mapping[str, str]) -> Opened:
         """Ask, and ask again where that can help.

@@ -183,7 +183,7 @@ def test_a_partial_that_was_half_removed_is_known_for_ours(tmp_path: Path, monke
         real(path, missing_ok=missing_ok)
 
     monkeypatch.setattr(Path, "unlink", unlink)
-    for stop in (1, 2, 3, 4):  # noqa: B007 - read by unlink above
+    for stop in (1, 2, 3, 4, 5):  # noqa: B007 - read by unlink above
         removed.clear()
         with contextlib.suppress(_Interrupted):
             stage_here(request, RecordingProgress())

@@ -55,6 +55,16 @@ def test_parts(said: str, part: tuple[int, int, int | None] | None) -> None:
     assert part_of(_response(206, Content_Range=said)) == part
 
 
+@pytest.mark.parametrize(
+    ("status", "length", "part"),
+    [(200, "10", (0, 10, 100)), (200, "100", None), (200, "", None), (206, "100", (0, 10, 100)), (416, "10", None)],
+)
+def test_a_part_that_is_called_all_of_it_is_believed_where_its_length_fits(
+    status: int, length: str, part: tuple[int, int, int | None] | None
+) -> None:
+    assert part_of(_response(status, Content_Range="bytes 0-9/100", Content_Length=length)) == part
+
+
 def test_versions() -> None:
     whole = _response(200, Content_Length="7", ETag='"a"', Last_Modified="then")
     assert version_of(whole) == Version(7, '"a"', "then")

@@ -13,7 +13,7 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from colabpanel.errors import PasswordError, SourceLostError, UnreadableError
-from colabpanel.services.sources import ReadAhead, Reading, open_source
+from colabpanel.services.sources import LocalSource, ReadAhead, Reading, Source
 from colabpanel.services.staging.archive import MemberError
 from colabpanel.services.staging.crew.batches import Batch, Job
 from colabpanel.services.staging.names import Parts
@@ -50,14 +50,14 @@ class Task(NamedTuple):
     """What a worker needs to know beforehand; it crosses to a process as a plain tuple.
 
     Attributes:
-        source: The archive, as `open_source` takes it.
+        source: What the archive is opened by: a path, or the specification of one elsewhere.
         files: The folder to unpack into; an empty one verifies the members and writes nothing.
         password: For encrypted members.
         readers: Reads under way at once.
         prefix: Bytes that stand before what the archive's own offsets count from.
     """
 
-    source: str
+    source: Any
     files: str
     password: str | None
     readers: int
@@ -76,7 +76,7 @@ class Unpacker:
     """
 
     def __init__(self, task: Task, report: Callable[[int], None]) -> None:
-        self._source = open_source(task.source)
+        self._source = _opened(task.source)
         self._ahead = ReadAhead(self._source, threads=task.readers)
         self._tree = Tree(Path(task.files)) if task.files else None
         self._password, self._prefix, self._report = task.password, task.prefix, report
@@ -142,7 +142,7 @@ class Unpacker:
         self._lost = self._lost + 1 if len(skips) == len(batch.jobs) else 0
         if self._lost >= _MOST_LOST:
             raise SourceLostError(
-                f"{self._source.path} cannot be read any more.",
+                f"{self._source.shown} cannot be read any more.",
                 hint="Wait a minute, or mount Drive again, and stage again: it goes on where it stopped.",
             )
         return skips
@@ -226,6 +226,14 @@ class Unpacker:
             self._tree.close()
         self._ahead.close()
         self._source.close()
+
+
+def _opened(source: Any) -> Source:
+    if isinstance(source, str):
+        return LocalSource(Path(source))
+    from colabpanel.services.sources.spec import open_source  # what is on the disk needs nothing of it
+
+    return open_source(source)
 
 
 def _write_small(tree: Tree, place: Parts, entry: Entry, found: Any) -> None:

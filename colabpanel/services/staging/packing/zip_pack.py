@@ -173,7 +173,7 @@ def _is_same(source: LocalSource, written: Iterable[Written], progress: Progress
 
 def _read_back(reader: ZipReader, workers: int, progress: Progress) -> Iterator[Event]:
     progress.start(reader.size, "Unpacking again")
-    task = Task(reader.source.place, "", None, _READERS, reader.prefix)
+    task = Task(reader.source.reference, "", None, _READERS, reader.prefix)
     for event in work(cut(_jobs(reader)), hire(task, "threads", workers)):
         written = sum(job.size for job in event.batch.jobs) if event.batch and not event.batch.is_large else 0
         progress.advance(event.written + written)

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any, cast
 
-from colabpanel.errors import ArchiveError, PasswordError
+from colabpanel.errors import ArchiveError, PasswordError, StorageError
 from colabpanel.services.optional import optional
-from colabpanel.services.sources import Source, SourceFile
+from colabpanel.services.sources import Source, stream_of
 from colabpanel.services.staging.archive import Kind, Member, MemberError
 
 __all__ = ["SevenZipReader"]
@@ -39,7 +39,7 @@ class SevenZipReader:
     def __init__(self, source: Source, password: str | None) -> None:
         py7zr = optional("py7zr", "a 7z archive")
         self._io = optional("py7zr.io", "a 7z archive")
-        self._raw = SourceFile(source)
+        self._raw = stream_of(source)
         self._queue: queue.Queue[Any] = queue.Queue(_AHEAD)
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -49,13 +49,15 @@ class SevenZipReader:
             self.encrypted = bool(self._archive.needs_password())
         except py7zr.exceptions.PasswordRequired:
             raise PasswordError("This archive is encrypted.", hint="Enter its password and stage it again.") from None
+        except StorageError:
+            raise
         except Exception as error:
             if password is not None:
                 raise PasswordError(
                     "The password does not open this archive.", hint="Check it and try again."
                 ) from None
             raise ArchiveError(
-                f"{source.path.name} is a damaged 7z archive: its table of contents cannot be read.",
+                f"{source.name} is a damaged 7z archive: its table of contents cannot be read.",
                 hint="It may not be completely uploaded or downloaded. Copy it again.",
             ) from error
         self._has_password = password is not None
@@ -100,6 +102,8 @@ class SevenZipReader:
 
     def _pull(self) -> Iterator[bytes]:
         while (item := self._queue.get()) is not _END:
+            if isinstance(item, StorageError):
+                raise item
             if isinstance(item, Exception):
                 if self.encrypted and not self._received:
                     raise PasswordError("The password does not open this archive.", hint="Check it and try again.")

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import IO, cast
 
 from colabpanel.errors import ColabPanelError
-from colabpanel.services.sources import Source, SourceFile
+from colabpanel.services.sources import Source, stream_of
 from colabpanel.services.staging.archive import UNKNOWN_SIZE, Kind, Member, MemberError
 from colabpanel.services.staging.streams.codecs import DAMAGED, opened
 
@@ -32,10 +32,10 @@ class SingleFileReader:
 
     def __init__(self, source: Source, compression: str) -> None:
         self.format = compression
-        path = PurePath(source.path)
+        path = PurePath(source.name)
         self._name = path.stem if path.suffix.lower() == f".{compression}" else f"{path.name}.unpacked"
-        self._modified = source.modified_ns / 1e9
-        self._raw = SourceFile(source)
+        self._modified = source.modified
+        self._raw = stream_of(source)
         self._stream = opened(cast("IO[bytes]", io.BufferedReader(self._raw, _CHUNK)), compression)
 
     def members(self) -> Iterator[Member]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import IO, Any, cast
 
 from colabpanel.errors import ArchiveError, ColabPanelError
-from colabpanel.services.sources import Source, SourceFile
+from colabpanel.services.sources import Source, stream_of
 from colabpanel.services.staging.archive import Kind, Member, MemberError
 from colabpanel.services.staging.streams.codecs import DAMAGED, opened
 from colabpanel.services.staging.streams.forward import DamagedStreamError, ForwardFile
@@ -108,7 +108,7 @@ class TarReader:
 
     def __init__(self, source: Source, compression: str, header_bytes: int) -> None:
         self.format, self.damage = f"tar.{compression}".rstrip("."), ""
-        self._raw = SourceFile(source)
+        self._raw = stream_of(source)
         buffered = cast("IO[bytes]", io.BufferedReader(self._raw, _CHUNK))
         self._stream = ForwardFile(opened(buffered, compression), largest_read=max(header_bytes, _CHUNK))
         try:
@@ -123,7 +123,7 @@ class TarReader:
             raise
         except _DAMAGED as error:
             raise ArchiveError(
-                f"{source.path.name} is damaged at its start, so nothing of it can be unpacked.",
+                f"{source.name} is damaged at its start, so nothing of it can be unpacked.",
                 hint="It may not be completely uploaded or downloaded. Copy it again.",
             ) from error
         self._is_empty = self._tar.firstmember is None  # type: ignore[attr-defined]  # and asking again fails on 3.10

@@ -41,7 +41,7 @@ class Ending(NamedTuple):
 def unreadable(source: Source) -> ArchiveError:
     """Return the error for an archive whose table of contents makes no sense."""
     return ArchiveError(
-        f"{source.path.name} is a damaged zip archive: its table of contents cannot be read.",
+        f"{source.name} is a damaged zip archive: its table of contents cannot be read.",
         hint="It may not be completely uploaded or downloaded. Compare its size with the original and copy it again.",
     )
 
@@ -58,7 +58,7 @@ def find_ending(source: Source) -> Ending:
         disk = _END.unpack_from(tail, position)[1]
         if 0 < disk < _SPLIT and not _is_zip64(tail, position):
             raise ArchiveError(
-                f"{source.path.name} is one part of a split zip archive.",
+                f"{source.name} is one part of a split zip archive.",
                 hint="Join the parts first: zip -s 0 split.zip --out whole.zip",
             )
         ending = _ending(source, tail, base, position)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colabpanel.errors import InputError
-from colabpanel.services.fetching.links import direct, drive_folder
 from colabpanel.services.web.addresses import parse
+from colabpanel.services.web.links import direct, drive_folder
 
 DRIVE = "https://drive.usercontent.google.com/download?id=1AbC_-d&export=download&confirm=t"
 KAGGLE = "https://www.kaggle.com/api/v1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from colabpanel.errors import InputError
-from colabpanel.services.fetching.secrets import Keeper
+from colabpanel.services.web.secrets import Keeper
 
 __all__ = ["refusal"]
 

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from colabpanel.errors import HostError, InputError
-from colabpanel.services.fetching import secrets, service
-from colabpanel.services.fetching.secrets import KEEPERS, Keeper, authorization_for, keeper_of
+from colabpanel.services.fetching import service
 from colabpanel.services.fetching.service import fetch
+from colabpanel.services.web import secrets
 from colabpanel.services.web.addresses import parse
+from colabpanel.services.web.secrets import KEEPERS, Keeper, authorization_for, keeper_of
 from tests.fakes import FakeHost, RecordingProgress
 from tests.http_faults import FaultyServer, serving
 from tests.services.fetching.conftest import fetch_here

@@ -17,7 +17,9 @@ __all__ = ["bring_in_one"]
 _CHUNK = 256 << 10
 
 
-def bring_in_one(opened: Opened, part: Path, open_anew: Callable[[], Opened], progress: Progress) -> tuple[int, bool]:
+def bring_in_one(
+    opened: Opened, part: Path, open_anew: Callable[[], Opened], progress: Progress, *, doing: str = "Fetching from"
+) -> tuple[int, bool]:
     """Write all of an answer to a file; one that breaks off is asked for anew, from its first byte.
 
     Args:
@@ -25,6 +27,7 @@ def bring_in_one(opened: Opened, part: Path, open_anew: Callable[[], Opened], pr
         part: The file to write.
         open_anew: Asks again.
         progress: Is told the bytes, and may cancel.
+        doing: How that is called; the host follows.
 
     Returns:
         The bytes that came, and whether the server has told where they end.
@@ -35,7 +38,7 @@ def bring_in_one(opened: Opened, part: Path, open_anew: Callable[[], Opened], pr
     """
     pauses = Pauses()
     while True:
-        progress.start(version_of(opened.response).size, f"Fetching from {opened.address.host}")
+        progress.start(version_of(opened.response).size, f"{doing} {opened.address.host}")
         handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
         try:
             written = _copied(opened, handle, progress)

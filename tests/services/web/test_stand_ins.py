@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from colabpanel.errors import InputError
-from colabpanel.services.fetching import stand_ins
-from colabpanel.services.fetching.stand_ins import insist_on_file, is_stand_in
+from colabpanel.services.web import stand_ins
 from colabpanel.services.web.addresses import parse
+from colabpanel.services.web.stand_ins import insist_on_file, is_stand_in
 from tests.http_faults import FaultyServer
 from tests.services.fetching.conftest import fetch_here
 

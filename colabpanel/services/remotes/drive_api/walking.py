@@ -1,0 +1,74 @@
+"""All that is in a folder of Drive and in those below, links in circles and odd names included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from colabpanel.progress import Progress
+from colabpanel.services.remotes.drive_api.tree import DriveItem, DriveTree
+from colabpanel.services.skipped import Skipped
+
+__all__ = ["WalkedFolder", "walk_drive"]
+
+
+@dataclass
+class WalkedFolder:
+    """What was found.
+
+    Attributes:
+        items: Files and folders with the names that lead to them, each folder before what is in it.
+        skipped: What has no bytes, no name that a disk takes, or was come upon before.
+    """
+
+    items: list[tuple[tuple[str, ...], DriveItem]] = field(default_factory=list)
+    left_out: list[Skipped] = field(default_factory=list)
+
+    @property
+    def files(self) -> int:
+        """How many files there are."""
+        return sum(not item.is_folder for _, item in self.items)
+
+    @property
+    def size(self) -> int:
+        """Their bytes."""
+        return sum(item.size or 0 for _, item in self.items)
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What was left out, each with its reason."""
+        return tuple(self.left_out)
+
+
+def walk_drive(tree: DriveTree, top: DriveItem, progress: Progress) -> WalkedFolder:
+    """Look through a folder of Drive and all below; of a file, it is the one that is found."""
+    found = WalkedFolder()
+    if not top.is_folder:
+        found.items.append(((top.name,), top))
+        return found
+    ahead: list[tuple[tuple[str, ...], DriveItem]] = [((), top)]
+    seen = {top.id}
+    while ahead:
+        where, folder = ahead.pop()
+        names: set[str] = set()
+        for item in tree.inside(folder, progress):
+            reason = _trouble(item, names, seen)
+            if reason:
+                found.left_out.append(Skipped("/".join((*where, item.name)), reason))
+                continue
+            names.add(item.name)
+            spot = (*where, item.name)
+            found.items.append((spot, item))
+            if item.is_folder:
+                seen.add(item.id)
+                ahead.append((spot, item))
+    return found
+
+
+def _trouble(item: DriveItem, names: set[str], seen: set[str]) -> str:
+    if "/" in item.name or "\0" in item.name or item.name in {"", ".", ".."}:
+        return "no disk takes this name"
+    if item.name in names:
+        return "another entry has the same name"
+    if item.is_folder:
+        return "it is come upon a second time, through a shortcut" if item.id in seen else ""
+    return "a document of Google has no bytes of its own" if item.size is None else ""

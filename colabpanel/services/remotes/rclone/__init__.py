@@ -1,0 +1,1 @@
+"""rclone, run as a server of its own on the loopback for as long as this process lives."""

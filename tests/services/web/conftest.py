@@ -1,0 +1,7 @@
+"""What these parts do is seen best where they are used: in a fetch."""
+
+from __future__ import annotations
+
+from tests.services.fetching.conftest import server, small
+
+__all__ = ["server", "small"]
