@@ -57,7 +57,7 @@ class RemotesCard:
         self.state = MessageView()
         self.remote = styled(ipywidgets.Dropdown(description="Remote", options=[]), "cp-field")
         self.refresh_button = button("Refresh", tooltip="Ask rclone again", icon="refresh", kind="quiet")
-        self.check_button = button("Check", tooltip="Look whether it answers", icon="heartbeat", kind="primary")
+        self.check_button = button("Check remote", tooltip="Look whether it answers", icon="heartbeat", kind="primary")
         self.room_button = button("Room", tooltip="See how much is used, free and in the trash", icon="pie-chart")
         self.browse_button = button(
             "Look through", tooltip="Show its files in the list on the right", icon="folder-open"

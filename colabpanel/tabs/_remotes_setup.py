@@ -88,7 +88,7 @@ class RemotesSetupCard:
 
         def told(remote: NamedRemote) -> Message:
             self._added(remote.name)
-            return Message("ok", f"{remote.name}: is added.", "Press Check to see whether it answers.")
+            return Message("ok", f"{remote.name}: is added.", "Press Check remote to see whether it answers.")
 
         self._tab.start_job(self.jobs, told, lambda _: add_remote(name, kind, token, host=host))
 

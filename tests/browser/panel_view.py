@@ -28,7 +28,7 @@ class PanelView:
         self.root.get_by_role("tab", name=title).or_(self.root.locator(".p-TabBar-tab", has_text=title)).first.click()
 
     def fill(self, label: str, text: str | Path) -> None:
-        field = self.root.get_by_label(label, exact=True)
+        field = self.root.get_by_label(label, exact=True).filter(visible=True)
         field.fill(str(text))
         field.press("Tab")
 
