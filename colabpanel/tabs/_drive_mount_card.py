@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import ipywidgets
 
@@ -13,6 +14,7 @@ from colabpanel.services.drive.health import DriveHealth, drive_health
 from colabpanel.services.drive.repairing import RepairedDrive, repair_drive
 from colabpanel.services.mounts import mounted_at
 from colabpanel.tabs._base import Tab, card
+from colabpanel.tabs._drive_mount_options import DriveMountOptions
 from colabpanel.widgets.basics import button, styled
 from colabpanel.widgets.messages import CodeView, Message
 
@@ -52,30 +54,45 @@ class DriveMountCard:
         )
         self.readonly = styled(ipywidgets.Checkbox(description="Read only", indent=False), "cp-check")
         self.readonly.observe(lambda _: self._show_code(), names="value")
+        self.options: DriveMountOptions | None = None
+        self.options_button = button("Options", tooltip="Mountpoint, time limit, mount anew", kind="quiet")
+        self._more = ipywidgets.VBox([])
         self.code = CodeView()
         buttons = (self.mount_button, self.unmount_button, self.check_button, self.repair_button)
         self.jobs = tab.job_view(*buttons, *tab.for_coders(self.code))
         for made, call in zip(buttons, (self.mount, self.unmount, self.check, self.repair), strict=True):
             tab.on_click(made, call)
+        tab.on_click(self.options_button, self.show_options)
         self._show_code()
         tab.context.refresher.every(_LOOK_SECONDS, self._look)
         self.widget = card(
             "Google Drive",
             status,
-            self.readonly,
+            styled(ipywidgets.HBox([self.readonly, self.options_button]), "cp-row"),
+            self._more,
             self.jobs,
             lead="Mounting runs once no cell runs, and asks for your consent in a window of its own.",
         )
 
+    def show_options(self) -> None:
+        """Show how else Drive can be mounted."""
+        self.options = DriveMountOptions(str(self._tab.context.host.drive_mountpoint), self._show_code)
+        self._more.children = [self.options.widget]
+        self.options_button.layout.display = "none"
+
+    def _chosen(self) -> dict[str, Any]:
+        chosen = self.options.chosen() if self.options is not None else {}
+        return {**chosen, **({"readonly": True} if self.readonly.value else {})}
+
     def _show_code(self) -> None:
-        call = f"colabpanel.mount_drive({'readonly=True' if self.readonly.value else ''})"
-        self.code.show(["import colabpanel", "", call])
+        options = ", ".join(f"{name}={value!r}" for name, value in self._chosen().items())
+        self.code.show(["import colabpanel", "", f"colabpanel.mount_drive({options})"])
 
     def mount(self) -> None:
         """Mount Drive through the host."""
-        host, readonly = self._tab.context.host, self.readonly.value
+        host, options = self._tab.context.host, self._chosen()
         self._tab.start_job(
-            self.jobs, self._mounted, lambda progress: mount_drive(readonly=readonly, host=host, progress=progress)
+            self.jobs, self._mounted, lambda progress: mount_drive(**options, host=host, progress=progress)
         )
 
     def unmount(self) -> None:

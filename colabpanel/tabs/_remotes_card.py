@@ -66,7 +66,9 @@ class RemotesCard:
         self.add_button = button(
             "Add a remote", tooltip="Set up Dropbox, Drive, S3 and others", icon="plus", kind="quiet"
         )
-        self.jobs = self._tab.job_view(self.check_button, self.room_button, self.browse_button)
+        self.jobs = self._tab.job_view(
+            self.check_button, self.room_button, self.browse_button, *self._tab.for_coders(self.add_button)
+        )
         self._tab.on_click(self.refresh_button, self.refresh)
         self._tab.on_click(self.check_button, self.check)
         self._tab.on_click(self.room_button, self.ask_for_room)
@@ -92,9 +94,7 @@ class RemotesCard:
         self._show_code()
 
     def _remotes_card(self) -> ipywidgets.Widget:
-        row = styled(
-            ipywidgets.HBox([self.remote, self.refresh_button, *self._tab.for_coders(self.add_button)]), "cp-row"
-        )
+        row = styled(ipywidgets.HBox([self.remote, self.refresh_button]), "cp-path")
         lead = (
             "Read and written through rclone, which takes Dropbox, Google Drive, OneDrive, S3, WebDAV, SFTP and others."
         )

@@ -74,7 +74,7 @@ class DriveTab(Tab):
         self._offered = [self.files_button, self.safety_button, self.remotes_button]
         row = styled(ipywidgets.HBox(self._offered), "cp-row")
         can = "copy, rename, zip" if self.context.host.is_served else "copy, move, rename, delete, zip"
-        lead = f"Drive and this machine side by side, however many files there are: {can}."
+        lead = f"However many there are, on Drive, on this machine and elsewhere: {can}."
         self.offer = card("Files", row, lead=lead)
         self.more = ipywidgets.VBox([self.offer])
         return self.more

@@ -48,6 +48,28 @@ def test_on_colab_drive_is_mounted_and_unmounted(
     assert "everything was written out" in tab.mounting.jobs.message.value
 
 
+def test_drive_is_mounted_elsewhere_and_anew_where_that_is_wanted(
+    make_panel: Callable[..., Panel], tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    host = FakeHost(tmp_path, drive_mountpoint=tmp_path / "drive")
+    panel = make_panel(host)
+    mounting = _tab(panel).mounting
+    mounting.options_button.click()
+    assert mounting.options is not None
+    assert "mount_drive()" in mounting.code.value
+    mounting.options.mountpoint.value = f" {tmp_path / 'other'} "
+    mounting.options.timeout.value = 300
+    mounting.options.force.value = True
+    assert "force=True, timeout=300.0)" in mounting.code.value
+    mounting.mount_button.click()
+    tick(panel)
+    assert host.mounted == [tmp_path / "other"]
+    assert panel.state.drive_root == str(tmp_path / "other" / "MyDrive")
+    mounting.check_button.click()
+    tick(panel)
+    assert str(tmp_path / "other") in mounting.jobs.message.value
+
+
 def test_a_refusal_is_told_with_its_hint(
     make_panel: Callable[..., Panel], tmp_path: Path, tick: Callable[[Panel], None]
 ) -> None:

@@ -154,11 +154,12 @@ class RemotePlace:
         self._insist_on_rule(overwrite)
         places = [self._at(entry) for entry in entries]
 
-        def bring(progress: Progress) -> Done:
-            with self._opened() as store:
+        with self._opened() as store:
+
+            def bring(progress: Progress) -> Done:
                 return bring_here(store, places, resolve_inside(self.host.root, folder), overwrite, progress)
 
-        return apart(bring, progress or Progress())
+            return apart(bring, progress or Progress())
 
     def from_disk(
         self, paths: Sequence[Path], folder: str, *, overwrite: Overwrite = "ask", progress: Progress | None = None
@@ -167,13 +168,13 @@ class RemotePlace:
         self._insist_on_rule(overwrite)
         goal = self._at(folder)
 
-        def take(progress: Progress) -> Done:
-            with self._opened(writing=True) as store:
-                return take_there(
-                    store, [resolve_inside(self.host.root, path) for path in paths], goal, overwrite, progress
-                )
+        with self._opened(writing=True) as store:
 
-        return apart(take, progress or Progress())
+            def take(progress: Progress) -> Done:
+                chosen = [resolve_inside(self.host.root, path) for path in paths]
+                return take_there(store, chosen, goal, overwrite, progress)
+
+            return apart(take, progress or Progress())
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,9 @@ def mount_drive(
         leave(place)
         unmount_drive(host=host, progress=progress)
         detach_if_sick(place, host, mounts, progress)
-    return mount_patiently(place, host, readonly=readonly, force=force, timeout=timeout, progress=progress)
+    drive = mount_patiently(place, host, readonly=readonly, force=force, timeout=timeout, progress=progress)
+    host.drive_mountpoint = place  # from now on it is looked at, repaired and unmounted there
+    return drive
 
 
 def _mounted_already(place: Path, host: Host, mounts: Path, progress: Progress) -> DriveFolder:

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colabpanel.errors import HostError, PathError
+from colabpanel.errors import HostError, InputError, PathError
 from colabpanel.hosts import Host, detect
 from colabpanel.progress import Progress
 from colabpanel.services.paths import anchored, resolve_inside
@@ -20,6 +20,7 @@ from colabpanel.services.remotes.models import GotFile, NamedRemote, PutFile, Re
 from colabpanel.services.remotes.permission import granted, insist_on_permission
 from colabpanel.services.remotes.rclone.control import ask, kind_of
 from colabpanel.services.remotes.stores import Store, opened_store
+from colabpanel.services.sources.addresses import is_url, spec_of_url
 from colabpanel.services.sources.spec import SourceSpec
 from colabpanel.services.waiting import apart
 
@@ -94,14 +95,15 @@ def put_remote(
     host: Host | None = None,
     progress: Progress | None = None,
 ) -> PutFile:
-    """Put a file, such as a packed archive or a snapshot, on a remote.
+    """Put a file, such as a packed archive or a snapshot, on a remote, or where an address of fsspec leads to.
 
     It is written under a hidden name beside its place where the remote can rename, compared with what is here by its
     size and by a checksum where the remote has one, and then given its name.
 
     Args:
         path: The file.
-        address: Where to put it; with a slash at its end, or of nothing but a name, it is the folder to put it in.
+        address: Where to put it, as ``name:folder/file``, or ``gs://bucket/file`` and whatever else fsspec knows. With
+            a slash at its end, or of nothing but a name, it is the folder to put it in.
         overwrite: Whether to replace a file of that name.
         root: Refuse files outside of this folder.
         host: The notebook host; None detects it.
@@ -111,14 +113,16 @@ def put_remote(
         InputError: The file or the address cannot be used, or the name is taken; nothing was changed.
         StorageError: The remote is full, does not answer, or has other bytes; what was there before stays.
     """
+    if is_url(address):
+        return _put_at_url(path, address, overwrite=overwrite, root=root, host=host, progress=progress or Progress())
+    with _opened(address, host, writing=True) as (where, store):
 
-    def put(progress: Progress) -> PutFile:
-        with _opened(address, host, writing=True) as (where, store):
+        def put(progress: Progress) -> PutFile:
             file = resolve_inside(root, anchored(path, root))
             goal = where.joined(file.name) if not where.path or address.rstrip().endswith("/") else where
             return store.put(file, goal.path, progress, overwrite=overwrite)
 
-    return apart(put, progress or Progress())
+        return apart(put, progress or Progress())
 
 
 def get_remote(
@@ -144,9 +148,9 @@ def get_remote(
         InputError: A path or the address cannot be used, or the name is taken; nothing was changed.
         StorageError: The remote does not answer, or a disk failed; what was there before stays.
     """
+    with _opened(address, host) as (where, store):
 
-    def get(progress: Progress) -> GotFile:
-        with _opened(address, host) as (where, store):
+        def get(progress: Progress) -> GotFile:
             target = resolve_inside(root, anchored(path, root))
             if target.is_dir():
                 entry = store.find(where.path, progress)
@@ -157,7 +161,7 @@ def get_remote(
                 raise PathError(f"{target} is there already.", hint="Choose another name, or replace it.")
             return store.get(where.path, target, progress)
 
-    return apart(get, progress or Progress())
+        return apart(get, progress or Progress())
 
 
 def remote_source(address: str, *, host: Host | None = None, progress: Progress | None = None) -> SourceSpec:
@@ -207,6 +211,21 @@ def empty_drive_trash(confirm: str, *, host: Host | None = None, progress: Progr
     """
     with closing(_drive(host, writing=True)) as store:
         store.empty_trash(confirm, progress or Progress())
+
+
+def _put_at_url(
+    path: str | Path, address: str, *, overwrite: bool, root: str | Path | None, host: Host | None, progress: Progress
+) -> PutFile:
+    from colabpanel.services.remotes.file_systems import put_on_file_system  # takes its time to load
+
+    spec = spec_of_url(address, host=host)
+    if spec.kind == "http":
+        raise InputError(f"Nothing is put at {spec.shown}.", hint="Add the server as a remote of rclone, as WebDAV.")
+
+    def put(progress: Progress) -> PutFile:
+        return put_on_file_system(resolve_inside(root, anchored(path, root)), spec, progress, overwrite=overwrite)
+
+    return apart(put, progress)
 
 
 @contextmanager

@@ -86,6 +86,7 @@ def opened_store(name: str, host: Host, *, writing: bool = False) -> Store:
     if name == DRIVE and host.google_token is not None:
         from colabpanel.services.remotes.drive_api.store import DriveStore
 
+        host.google_token()  # on this thread: it may be the main one, on which the user is asked, and wait for others
         return DriveStore(host.google_token)
     from colabpanel.services.remotes.rclone.store import RcloneStore
 

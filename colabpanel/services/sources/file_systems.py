@@ -12,12 +12,44 @@ from colabpanel.services.sources.ahead import read_range
 from colabpanel.services.sources.spec import SourceSpec
 from colabpanel.services.web.opening import Pauses
 
-__all__ = ["FileSystemSource"]
+__all__ = ["FileSystemSource", "file_system_of"]
 
 _TELLING = ("ETag", "etag", "md5Hash", "crc32c", "generation", "content_md5", "LastModified", "last_modified", "mtime")
 """What file systems tell of a file that changes with its content."""
 
 _FINAL = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
+
+
+def file_system_of(spec: SourceSpec) -> tuple[Any, str]:
+    """Return the file system of an address, and the path in it.
+
+    Raises:
+        InputError: There is no such kind of address.
+        MissingLibraryError: fsspec, or what it needs for such addresses, is not installed.
+    """
+    protocol = spec.url.partition("://")[0]
+    core = optional("fsspec.core", f"using {protocol}:// addresses")
+    try:
+        system, path = core.url_to_fs(spec.url, **spec.options.get("storage", {}))
+    except ImportError as error:
+        raise _needs_library(protocol, error) from None
+    except ValueError:
+        raise InputError(
+            f"{spec.shown} is of a kind that is not known.", hint="Check how the address begins."
+        ) from None
+    return system, path
+
+
+def _needs_library(protocol: str, error: ImportError) -> MissingLibraryError:
+    registry = optional("fsspec.registry", f"using {protocol}:// addresses")
+    known: str = registry.known_implementations.get(protocol, {}).get("class", "")
+    library = (error.name or known).partition(".")[0]
+    if known and not known.startswith("fsspec."):
+        library = known.partition(".")[0]
+    return MissingLibraryError(
+        f"Using {protocol}:// addresses needs a library that is not installed ({library}).",
+        hint=f"Run: pip install {library}",
+    )
 
 
 class FileSystemSource:
@@ -57,33 +89,13 @@ class FileSystemSource:
         return self._spec.to_json()
 
     def _find(self) -> tuple[Any, str, dict[str, Any]]:
-        core = optional("fsspec.core", f"reading {self.shown.partition('://')[0]}:// addresses")
-        try:
-            system, path = core.url_to_fs(self._spec.url, **self._spec.options.get("storage", {}))
-        except ImportError as error:
-            raise self._needs_library(error) from None
-        except ValueError:
-            raise InputError(
-                f"{self.shown} is of a kind that is not known.", hint="Check how the address begins."
-            ) from None
+        system, path = file_system_of(self._spec)
         facts = self._patiently(lambda: system.info(path))
         if facts.get("type") == "directory":
             raise PathError(f"{self.shown} is a folder, not an archive.", hint="Choose an archive file.")
         if facts.get("size") is None:
             raise InputError(f"{self.shown} does not tell its size.", hint="Fetch it to the disk, and stage it there.")
         return system, path, facts
-
-    def _needs_library(self, error: ImportError) -> MissingLibraryError:
-        protocol = self._spec.url.partition("://")[0]
-        registry = optional("fsspec.registry", f"reading {protocol}:// addresses")
-        known: str = registry.known_implementations.get(protocol, {}).get("class", "")
-        library = (error.name or known).partition(".")[0]
-        if known and not known.startswith("fsspec."):
-            library = known.partition(".")[0]
-        return MissingLibraryError(
-            f"Reading {protocol}:// addresses needs a library that is not installed ({library}).",
-            hint=f"Run: pip install {library}",
-        )
 
     def _patiently(self, call: Callable[[], Any]) -> Any:
         """Call until it works, as long as it may; texts of errors may hold secrets, and are not passed on."""

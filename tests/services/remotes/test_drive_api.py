@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -403,3 +404,18 @@ def test_no_error_tells_the_token(api: FakeDriveApi, drive: DriveStore) -> None:
     with pytest.raises(ColabPanelError) as caught:
         drive.quota(NOBODY)
     assert TOKEN not in f"{caught.value.message}{caught.value.hint}{caught.value!r}"
+
+
+def test_the_user_is_asked_on_the_thread_that_calls(colab: FakeHost, tmp_path: Path) -> None:
+    """In a cell that is the main thread, on which alone the page can ask; whatever works apart would wait for it."""
+    asked: list[bool] = []
+
+    def token() -> str:
+        if not asked:
+            asked.append(threading.current_thread() is threading.main_thread())
+        return TOKEN
+
+    colab.google_token = token
+    (tmp_path / "a").write_bytes(b"a")
+    service.put_remote(tmp_path / "a", "drive:", host=colab)
+    assert asked == [True]
