@@ -6,8 +6,10 @@ import psutil
 
 __all__ = ["children_now"]
 
+_STAYING = ("resource_tracker", "keeper.py")
+
 
 def children_now() -> list[psutil.Process]:
-    """Return our children, but for the one that multiprocessing keeps once a test has used it."""
+    """Return our children, but for those that stay once a test has used them: of multiprocessing, and rclone's."""
     children = psutil.Process().children()
-    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+    return [child for child in children if not any(name in " ".join(child.cmdline()) for name in _STAYING)]

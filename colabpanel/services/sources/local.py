@@ -151,7 +151,7 @@ def _pause_after(attempt: int) -> float:
     import random  # takes its time to load, and is rarely needed
 
     pause: float = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)
-    return pause * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+    return pause * random.Random().uniform(0.5, 1.5)  # noqa: S311 - no secret, and not of the user's seed
 
 
 def _lost(path: Path, error: OSError) -> SourceLostError:

@@ -22,6 +22,7 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _BUSY = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 _MOST_HOPS = 10
 _MOST_TRIES = 7
+_jitter = random.Random()  # noqa: S311 - so that not all ask at once; the user's own seed stays as it is
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 8.0
 _LOOK = 0.1
 TO_BEGIN = 60.0
@@ -92,7 +93,7 @@ class Pauses:
         """Count a failure; returns the seconds to wait, at least as many as the server asked for."""
         self._failures += 1
         pause: float = min(_FIRST_PAUSE * 2.0 ** (self._failures - 1), _LONGEST_PAUSE)
-        return max(asked, pause * random.uniform(0.7, 1.3))  # noqa: S311 - so that not all ask at once
+        return max(asked, pause * _jitter.uniform(0.7, 1.3))
 
     def after_success(self) -> None:
         """Forget the failures."""
