@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from colabpanel.errors import PathError
 from colabpanel.services.sources.addresses import is_remote_address
 
-__all__ = ["DRIVE", "RemoteAddress", "parse_remote"]
+__all__ = ["DRIVE", "SHARED_DRIVES", "RemoteAddress", "mounted_address", "parse_remote"]
 
 DRIVE = "drive"
 """The name behind which Drive's API stands where the host has credentials for it."""
+
+
+SHARED_DRIVES = "Shared drives"
+"""The folder at the top of ``drive:`` that holds the drives of teams."""
+
+_MOUNTED = {"MyDrive": "", "My Drive": "", "Shareddrives": f"{SHARED_DRIVES}/"}
 
 
 class RemoteAddress(NamedTuple):
@@ -64,3 +71,16 @@ def parse_remote(text: str) -> RemoteAddress:
         raise PathError("An address cannot hold .. or control characters.", hint="Write it as name:folder/file.")
     front = "/" if path.startswith("/") else ""
     return RemoteAddress(name, front + "/".join(step for step in path.split("/") if step not in {"", "."}))
+
+
+def mounted_address(path: str, mountpoint: Path) -> str:
+    """Return what a path on the Drive that is mounted is called by Drive's API; the path is not looked at.
+
+    Raises:
+        PathError: It is not on Drive, or in a part of it that has no address.
+    """
+    place = Path(path)
+    part, *rest = place.relative_to(mountpoint).parts if mountpoint in place.parents else ("",)
+    if part not in _MOUNTED:
+        raise PathError(f"{path} is not in My Drive or a shared drive.", hint="Write it as drive:folder/file.")
+    return f"{DRIVE}:{_MOUNTED[part]}{'/'.join(rest)}"

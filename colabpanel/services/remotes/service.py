@@ -15,12 +15,12 @@ from colabpanel.errors import HostError, InputError, PathError
 from colabpanel.hosts import Host, detect
 from colabpanel.progress import Progress
 from colabpanel.services.paths import anchored, resolve_inside
-from colabpanel.services.remotes.addresses import DRIVE, RemoteAddress, parse_remote
+from colabpanel.services.remotes.addresses import DRIVE, RemoteAddress, mounted_address, parse_remote
 from colabpanel.services.remotes.models import GotFile, NamedRemote, PutFile, RemoteFolder, RemoteQuota
 from colabpanel.services.remotes.permission import granted, insist_on_permission
 from colabpanel.services.remotes.rclone.control import ask, kind_of
 from colabpanel.services.remotes.stores import Store, opened_store
-from colabpanel.services.sources.addresses import is_url, spec_of_url
+from colabpanel.services.sources.addresses import is_remote_address, is_url, spec_of_url
 from colabpanel.services.sources.spec import SourceSpec
 from colabpanel.services.waiting import apart
 
@@ -181,9 +181,17 @@ def remote_source(address: str, *, host: Host | None = None, progress: Progress 
 def link_to(address: str, *, host: Host | None = None, progress: Progress | None = None) -> str:
     """Return the page on which Drive shows a file or folder to those who may see it; nothing is shared by it.
 
+    Args:
+        address: ``name:path``, or a path on the Drive that is mounted.
+        host: The notebook host; None detects it.
+        progress: May cancel it.
+
     Raises:
         InputError: There is no such file, or the remote has no such pages.
     """
+    host = host or detect()
+    if host.drive_mountpoint is not None and not is_remote_address(address):
+        address = mounted_address(address, host.drive_mountpoint)
     with _opened(address, host) as (where, store):
         return store.link(where.path, progress or Progress())
 

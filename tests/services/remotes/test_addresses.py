@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from colabpanel.errors import HostError, PathError
-from colabpanel.services.remotes.addresses import parse_remote
+from colabpanel.services.remotes.addresses import mounted_address, parse_remote
 from colabpanel.services.remotes.moments import seconds_of
 from colabpanel.services.remotes.permission import VARIABLE, granted, insist_on_permission
 from colabpanel.services.sources.addresses import is_remote_address
@@ -95,3 +97,22 @@ def test_a_dashboard_uses_what_was_named(monkeypatch: pytest.MonkeyPatch) -> Non
     insist_on_permission("mem", is_served=True, writing=True)
     with pytest.raises(HostError, match="may only read from box"):
         insist_on_permission("box", is_served=True, writing=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("/content/drive/MyDrive/sets/a b.zip", "drive:sets/a b.zip"),
+        ("/content/drive/My Drive/a", "drive:a"),
+        ("/content/drive/MyDrive", "drive:"),
+        ("/content/drive/Shareddrives/Team/x", "drive:Shared drives/Team/x"),
+    ],
+)
+def test_paths_on_the_mounted_drive_have_addresses(path: str, address: str) -> None:
+    assert mounted_address(path, Path("/content/drive")) == address
+
+
+@pytest.mark.parametrize("path", ["/content/drive", "/content/x", "MyDrive/a", "/content/drive/.Trash/x", ""])
+def test_other_paths_have_none(path: str) -> None:
+    with pytest.raises(PathError, match="is not in My Drive"):
+        mounted_address(path, Path("/content/drive"))

@@ -375,6 +375,8 @@ def test_the_calls_reach_drive(colab: FakeHost, tmp_path: Path) -> None:
     with closing(open_source(service.remote_source("drive:set.zip", host=colab))) as source:
         assert source.read(0, 10) == b"zip"
     assert service.path_of(service.link_to("drive:set.zip", host=colab), host=colab) == "drive:set.zip"
+    colab.drive_mountpoint = Path("/content/drive")
+    assert service.link_to("/content/drive/MyDrive/set.zip", host=colab) == service.link_to("drive:set.zip", host=colab)
     with pytest.raises(InputError):
         service.empty_drive_trash("", host=colab)
 

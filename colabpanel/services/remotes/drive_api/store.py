@@ -16,9 +16,9 @@ from typing import Any
 
 from colabpanel.errors import HostError, InputError, PathError, StorageError
 from colabpanel.progress import Progress
-from colabpanel.services.remotes.addresses import DRIVE, RemoteAddress
+from colabpanel.services.remotes.addresses import DRIVE, SHARED_DRIVES, RemoteAddress
 from colabpanel.services.remotes.drive_api.client import BASE, DriveApi
-from colabpanel.services.remotes.drive_api.tree import BY_ID, FOLDER, SHARED_DRIVES, DriveItem, DriveTree
+from colabpanel.services.remotes.drive_api.tree import BY_ID, FOLDER, DriveItem, DriveTree
 from colabpanel.services.remotes.drive_api.uploading import upload_file
 from colabpanel.services.remotes.drive_api.walking import WalkedFolder, walk_drive
 from colabpanel.services.remotes.models import Carried, GotFile, PutFile, RemoteEntry, RemoteQuota

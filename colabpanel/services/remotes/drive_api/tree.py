@@ -8,16 +8,15 @@ from typing import Any
 
 from colabpanel.errors import PathError
 from colabpanel.progress import Progress
+from colabpanel.services.remotes.addresses import SHARED_DRIVES
 from colabpanel.services.remotes.drive_api.client import DriveApi
 from colabpanel.services.remotes.moments import seconds_of
 
-__all__ = ["BY_ID", "FOLDER", "SHARED_DRIVES", "DriveItem", "DriveTree"]
+__all__ = ["BY_ID", "FOLDER", "DriveItem", "DriveTree"]
 
 FOLDER = "application/vnd.google-apps.folder"
 _SHORTCUT = "application/vnd.google-apps.shortcut"
 _GOOGLE = "application/vnd.google-apps."
-SHARED_DRIVES = "Shared drives"
-"""The folder at the top in which shared drives are shown."""
 
 BY_ID = "id="
 """What a path begins with that names a file by its id, for names that a path cannot tell apart."""
