@@ -13,12 +13,15 @@ from colabpanel.errors import ColabPanelError, InputError, JobCancelledError
 from colabpanel.hosts import Host, detect, state_dir
 from colabpanel.progress import Progress
 from colabpanel.services.fetching.drive_folders import files_in
+from colabpanel.services.fetching.far import far_file
 from colabpanel.services.fetching.models import Fetched
 from colabpanel.services.fetching.request import Request
 from colabpanel.services.fetching.verify import insist_on_sums
 from colabpanel.services.isolated import call_isolated
 from colabpanel.services.paths import anchored, resolve_inside
 from colabpanel.services.skipped import Skipped
+from colabpanel.services.sources.addresses import is_remote_address
+from colabpanel.services.sources.spec import SourceSpec
 from colabpanel.services.staging.history import summary
 from colabpanel.services.staging.request import Overwrite
 from colabpanel.services.staging.service import stage
@@ -60,7 +63,7 @@ def fetch(
     environment or, once a server asks for one, from Colab's secrets. Each is sent to its own host only.
 
     Args:
-        url: An ``http`` or ``https`` address, or a share link.
+        url: An ``http``, ``https`` or ``webdav`` address, a share link, or ``name:path`` on a remote.
         directory: The folder; made if it does not exist.
         name: What to call the file; None takes the server's word, made harmless.
         sha256: The checksum it must have, as 64 hexadecimal digits.
@@ -89,23 +92,25 @@ def fetch(
     if client is not None and not unpack:
         raise InputError("A client shares the unpacking, and nothing is to be unpacked.", hint="Add unpack=True.")
     insist_on_sums(sha256=sha256, md5=md5)
+    far = far_file(url, host, progress)
     request = Request(
-        url=direct(url),
+        url=far.url if far else direct(url),
         directory=anchored(directory, root),
         root=None if root is None else os.fspath(root),
-        name=name,
+        name=name or (far.name if far else None),
         sha256=sha256,
         md5=md5,
         overwrite=overwrite,
-        served=host.is_served,
+        served=host.is_served and not (far and is_remote_address(url)),
         state_dir=os.fspath(state_dir()),
     )
-    folder = drive_folder(url)
+    folder = None if far else drive_folder(url)
     if folder is not None:
         if name or sha256 or md5 or unpack:
             raise InputError("This link leads to a folder of Google Drive.", hint="Give the link of one file of it.")
         return _fetch_folder(folder, request, host, progress, started)
-    fetched = _fetched(_fetch(request, host, progress), started)
+    found = _fetch_far(far, request, progress) if far else _fetch(request, host, progress)
+    fetched = _fetched(found, started)
     if not unpack:
         return fetched
     staged = stage(fetched.path, request.directory, client=client, root=root, progress=progress)
@@ -168,6 +173,15 @@ def _fetch(request: Request, host: Host, progress: Progress) -> dict[str, Any]:
     if "refused" in found:
         raise refusal(found["refused"], found["host"], keeper, was_known=bool(known))
     return found
+
+
+def _fetch_far(far: SourceSpec, request: Request, progress: Progress) -> dict[str, Any]:
+    """Fetch with what proves who asks, and call the file what its user calls it."""
+    known = {parse(far.url).origin: far.headers["Authorization"]} if "Authorization" in far.headers else {}
+    found = _call(request._replace(secrets=known), progress)
+    if "refused" in found:
+        raise refusal(found["refused"], far.shown, None, was_known=bool(known))
+    return {**found, "source": far.shown}
 
 
 def _call(request: Request, progress: Progress) -> dict[str, Any]:
