@@ -68,6 +68,9 @@ def test_listing(box: Path) -> None:
 
 
 def test_what_is_not_there(box: Path) -> None:
+    write_tree(box, {"file": b""})
+    with pytest.raises(PathError, match="box:file is a file"):
+        service.list_remote("box:file")
     with pytest.raises(PathError, match="box:none does not exist"):
         service.list_remote("box:none")
     with pytest.raises(InputError, match="no remote called nothing"):

@@ -68,6 +68,8 @@ def as_error(said: str, name: str, path: str = "") -> ColabPanelError:
         return HostError(
             f"{name} does not accept the credentials any more.", hint=f"Sign in again: rclone config reconnect {name}:"
         )
+    if "not a directory" in said:
+        return PathError(f"{what} is a file.", hint="List the folder that it is in.")
     if _GONE.search(said):
         return PathError(f"{what} does not exist.", hint="Check the spelling, or look into the folder above.")
     if _AWAY.search(said):
