@@ -140,7 +140,7 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_cancels(tmp_path: Path, number: signal.Signals) -> None:
-    source = make_zip(tmp_path / "a.zip", {f"{index}": bytes(3000) for index in range(12_000)})
+    source = make_zip(tmp_path / "a.zip", {f"{index}": bytes(3000) for index in range(20_000)})
     process = subprocess.Popen(
         [sys.executable, "-m", "colabpanel", "stage", source, tmp_path / "out", "--json"], stdout=subprocess.PIPE
     )
@@ -197,7 +197,7 @@ def test_no_path_is_not_the_working_folder(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_ctrl_c_in_a_terminal_reaches_the_command_alone(tmp_path: Path) -> None:
-    source = make_zip(tmp_path / "a.zip", {f"{index}": bytes(3000) for index in range(4000)})
+    source = make_zip(tmp_path / "a.zip", {f"{index}": bytes(3000) for index in range(20_000)})
     command = [sys.executable, "-m", "colabpanel", "stage", str(source), str(tmp_path / "out"), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
     while not (tmp_path / "out.partial" / "files" / "50").exists():
