@@ -121,6 +121,8 @@ class RemotesCard:
         self.remote.value = chosen if chosen in names else next(iter(names), None)
         can_write = any(not one.read_only for one in self._known)
         self.uploading.layout.display = None if can_write else "none"
+        for one in (self.check_button, self.room_button, *([self.browse_button] if self._browse else [])):
+            one.layout.display = None if self._known else "none"
         self.state.clear()
         if not self._known:
             self.state.show(_NONE_SERVED if self._is_served else _NONE_YET)

@@ -13,12 +13,12 @@ from colabpanel.panel import Panel
 from colabpanel.services import saves
 from colabpanel.services.drive import DriveFolder
 from colabpanel.services.drive.health import DriveHealth
-from colabpanel.services.remotes.rclone.daemon import stop_rclone
 from colabpanel.tabs import _drive_mount_card
 from colabpanel.tabs.drive import DriveTab
 from tests.archives import write_tree
 from tests.fakes import FakeHost
 from tests.faulty_fs import faulty, why_not
+from tests.rclone_box import rclone_box
 
 
 def _tab(panel: Panel) -> DriveTab:
@@ -129,17 +129,15 @@ def test_a_remote_is_looked_through_in_the_browser_of_files(
     monkeypatch: pytest.MonkeyPatch,
     tick: Callable[[Panel], None],
 ) -> None:
-    write_tree(tmp_path / "far", {"sets/a.zip": b"a"})
-    (tmp_path / "rclone.conf").write_text(f"[box]\ntype = alias\nremote = {tmp_path / 'far'}\n")
-    monkeypatch.setenv("RCLONE_CONFIG", str(tmp_path / "rclone.conf"))
-    stop_rclone()
-    panel = make_panel(host)
-    tab = _tab(panel)
-    tab.remotes_button.click()
-    tick(panel)
-    for _ in range(2):  # asked for again, it is offered once
-        tab.remotes.browse_button.click()
+    with rclone_box(tmp_path, monkeypatch) as box:
+        write_tree(box, {"sets/a.zip": b"a"})
+        panel = make_panel(host)
+        tab = _tab(panel)
+        tab.remotes_button.click()
         tick(panel)
+        for _ in range(2):  # asked for again, it is offered once
+            tab.remotes.browse_button.click()
+            tick(panel)
     assert tab.browser is not None
     assert [title for title, _ in tab.browser.right.spot.options][1:] == ["This machine", "box:"]
     page = tab.browser.right.page
@@ -147,7 +145,6 @@ def test_a_remote_is_looked_through_in_the_browser_of_files(
     assert [entry.name for entry in page.entries] == ["sets"]
     tab.safety_button.click()
     assert tab.offer.layout.display == "none"
-    stop_rclone()
 
 
 def test_a_drive_that_went_away_is_noticed_and_repaired(

@@ -24,6 +24,7 @@ from colabpanel.widgets import basics
 from tests.archives import tree_of, write_tree
 from tests.fake_drive_api import CERTIFICATE, TOKEN, FakeDriveApi, drive_api
 from tests.fakes import FakeHost
+from tests.rclone_box import rclone_box
 
 PRINTED = f'--->\n{{"access_token": "{TOKEN}", "expiry": "2099-01-01T00:00:00Z"}}\n<---'
 EVIL = "<img src=x onerror=alert(1)>"
@@ -50,13 +51,8 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    (tmp_path / "box").mkdir()
-    (tmp_path / "rclone.conf").write_text(f"[box]\ntype = alias\nremote = {tmp_path / 'box'}\n[mem]\ntype = memory\n")
-    monkeypatch.setenv("RCLONE_CONFIG", str(tmp_path / "rclone.conf"))
-    monkeypatch.delenv(VARIABLE, raising=False)
-    stop_rclone()
-    yield tmp_path / "box"
-    stop_rclone()
+    with rclone_box(tmp_path, monkeypatch, more="[mem]\ntype = memory\n") as folder:
+        yield folder
 
 
 @pytest.fixture

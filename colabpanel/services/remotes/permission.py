@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from colabpanel.errors import HostError
+from colabpanel.errors import InputError
 
 __all__ = ["VARIABLE", "granted", "insist_on_permission"]
 
@@ -33,17 +33,17 @@ def insist_on_permission(name: str, *, is_served: bool, writing: bool = False) -
         writing: Whether something shall be put there.
 
     Raises:
-        HostError: It may not.
+        InputError: It may not.
     """
     if not is_served:
         return
     names = granted()
     if name not in names:
-        raise HostError(
+        raise InputError(
             f"The dashboard may not use a remote called {name}.",
             hint="Whoever serves it names the remotes that it may use.",
         )
     if writing and not names[name]:
-        raise HostError(
+        raise InputError(
             f"The dashboard may only read from {name}.", hint=f"Whoever serves it may allow more, as {name}:rw."
         )

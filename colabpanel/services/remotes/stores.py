@@ -80,7 +80,7 @@ def opened_store(name: str, host: Host, *, writing: bool = False) -> Store:
         writing: Whether something shall be put there.
 
     Raises:
-        HostError: It may not be used here.
+        InputError: It may not be used here.
     """
     insist_on_permission(name, is_served=host.is_served, writing=writing)
     if name == DRIVE and host.google_token is not None:

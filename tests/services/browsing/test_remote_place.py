@@ -273,18 +273,18 @@ def test_in_a_dashboard(far: FolderStore, here: Path, host: FakeHost, monkeypatc
     host.root, host.is_served = here, True
     place = RemotePlace("far", host)
     monkeypatch.delenv(VARIABLE, raising=False)
-    with pytest.raises(HostError, match="may not use"):
+    with pytest.raises(InputError, match="may not use"):
         place.page("far:", Query())
-    with pytest.raises(HostError, match="may not use"):
+    with pytest.raises(InputError, match="may not use"):
         place.to_disk(["far:b.txt"], here)
     monkeypatch.setenv(VARIABLE, "far")
     assert place.operations == {"to_disk", "measure"}
     assert place.to_disk(["far:b.txt"], here).status == "ok"
     with pytest.raises(OutsideRootError):
         place.to_disk(["far:b.txt"], here.parent)
-    with pytest.raises(HostError, match="may only read"):
+    with pytest.raises(InputError, match="may only read"):
         place.make_folder("far:", "x")
-    with pytest.raises(HostError, match="may only read"):
+    with pytest.raises(InputError, match="may only read"):
         place.from_disk([here / "b.txt"], "far:d")
     with pytest.raises(HostError, match="replaces nothing"):
         place.to_disk(["far:b.txt"], here, overwrite="replace")

@@ -9,25 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from colabpanel.errors import HostError, InputError, PathError
+from colabpanel.errors import InputError, PathError
 from colabpanel.services.fetching.service import fetch
 from colabpanel.services.remotes.permission import VARIABLE
-from colabpanel.services.remotes.rclone.daemon import stop_rclone
 from tests.archives import TREE, make_zip, tree_of
 from tests.fakes import FakeHost
+from tests.rclone_box import rclone_box
 
 DATA = os.urandom(3_000_000)
 
 
 @pytest.fixture
 def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    (tmp_path / "box").mkdir()
-    (tmp_path / "rclone.conf").write_text(f"[box]\ntype = alias\nremote = {tmp_path / 'box'}\n")
-    monkeypatch.setenv("RCLONE_CONFIG", str(tmp_path / "rclone.conf"))
-    monkeypatch.delenv(VARIABLE, raising=False)
-    stop_rclone()
-    yield tmp_path / "box"
-    stop_rclone()
+    with rclone_box(tmp_path, monkeypatch) as folder:
+        yield folder
 
 
 def test_a_file_of_a_remote_is_fetched_and_verified(box: Path, tmp_path: Path, host: FakeHost) -> None:
@@ -59,7 +54,7 @@ def test_a_dashboard_fetches_from_what_was_named(
 ) -> None:
     (box / "a").write_bytes(b"abc")
     host.is_served, host.root = True, tmp_path
-    with pytest.raises(HostError, match="may not use a remote called box"):
+    with pytest.raises(InputError, match="may not use a remote called box"):
         fetch("box:a", "out", host=host)
     monkeypatch.setenv(VARIABLE, "box")
     assert fetch("box:a", "out", host=host).path.read_bytes() == b"abc"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colabpanel.errors import HostError, PathError
+from colabpanel.errors import InputError, PathError
 from colabpanel.services.remotes.addresses import mounted_address, parse_remote
 from colabpanel.services.remotes.moments import seconds_of
 from colabpanel.services.remotes.permission import VARIABLE, granted, insist_on_permission
@@ -89,13 +89,13 @@ def test_a_dashboard_uses_what_was_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv(VARIABLE, raising=False)
     assert granted() == {}
     insist_on_permission("box", is_served=False, writing=True)
-    with pytest.raises(HostError, match="may not use a remote called box"):
+    with pytest.raises(InputError, match="may not use a remote called box"):
         insist_on_permission("box", is_served=True)
     monkeypatch.setenv(VARIABLE, "box, mem:rw,,")
     assert granted() == {"box": False, "mem": True}
     insist_on_permission("box", is_served=True)
     insist_on_permission("mem", is_served=True, writing=True)
-    with pytest.raises(HostError, match="may only read from box"):
+    with pytest.raises(InputError, match="may only read from box"):
         insist_on_permission("box", is_served=True, writing=True)
 
 

@@ -61,7 +61,7 @@ def test_a_dashboard_sets_nothing_up(box: Path, served: FakeHost) -> None:
         add_remote("mine", "dropbox", PRINTED, host=served)
     with pytest.raises(HostError, match="does not set up remotes"):
         forget_remote("box", host=served)
-    with pytest.raises(HostError, match="may not use"):
+    with pytest.raises(InputError, match="may not use"):
         check_remote("box", host=served)
 
 

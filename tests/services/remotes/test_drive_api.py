@@ -386,10 +386,10 @@ def test_a_dashboard_uses_its_operators_drive_as_far_as_it_was_named(
 ) -> None:
     colab.is_served = True
     monkeypatch.delenv(VARIABLE, raising=False)
-    with pytest.raises(HostError, match="may not use"):
+    with pytest.raises(InputError, match="may not use"):
         service.path_of("https://drive.google.com/open?id=1234567890", host=colab)
     monkeypatch.setenv(VARIABLE, "drive")
-    with pytest.raises(HostError, match="may only read"):
+    with pytest.raises(InputError, match="may only read"):
         service.empty_drive_trash("empty the trash", host=colab)
 
 

@@ -50,9 +50,9 @@ def test_a_dashboard_is_told_what_was_named(box: Path, served: FakeHost, monkeyp
     assert service.remotes(host=served) == []
     monkeypatch.setenv(VARIABLE, "box,mem:rw,none")
     assert [(one.name, one.read_only) for one in service.remotes(host=served)] == [("box", True), ("mem", False)]
-    with pytest.raises(HostError, match="may not use"):
+    with pytest.raises(InputError, match="may not use"):
         service.list_remote("gdrive:", host=served)
-    with pytest.raises(HostError, match="may only read"):
+    with pytest.raises(InputError, match="may only read"):
         service.put_remote(box / "x", "box:y", host=served)
 
 

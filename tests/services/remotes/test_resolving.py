@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from colabpanel.errors import HostError, InputError
+from colabpanel.errors import InputError
 from colabpanel.services.remotes.permission import VARIABLE
 from colabpanel.services.remotes.resolving import resolve
 from colabpanel.services.sources.spec import SourceSpec, open_source
@@ -42,7 +42,7 @@ def test_a_dashboard_reads_from_remotes_that_were_named(
 ) -> None:
     write_tree(box, {"a.zip": b"abc"})
     host.is_served = True
-    with pytest.raises(HostError, match="may not use a remote called box"):
+    with pytest.raises(InputError, match="may not use a remote called box"):
         resolve("box:a.zip", host=host)
     monkeypatch.setenv(VARIABLE, "box")
     assert isinstance(resolve("box:a.zip", host=host), SourceSpec)

@@ -11,7 +11,7 @@ import pytest
 
 from colabpanel import plan, stage
 from colabpanel.cli import main
-from colabpanel.errors import HostError, InputError, PathError
+from colabpanel.errors import InputError, PathError
 from colabpanel.services.remotes.drive_api import store as drive_store
 from colabpanel.services.remotes.drive_api.store import DriveStore
 from colabpanel.services.remotes.permission import VARIABLE
@@ -20,6 +20,7 @@ from colabpanel.services.staging.history import History, stage_and_record
 from tests.archives import make_zip, tree_of
 from tests.fake_drive_api import CERTIFICATE, TOKEN, drive_api
 from tests.fakes import FakeHost, RecordingProgress
+from tests.rclone_box import rclone_box
 
 FILES = {f"d{number % 7}/{number}.bin": bytes([number % 256]) * 5000 for number in range(400)} | {
     "large.bin": bytes(range(256)) * 50_000
@@ -28,14 +29,9 @@ FILES = {f"d{number % 7}/{number}.bin": bytes([number % 256]) * 5000 for number 
 
 @pytest.fixture
 def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    (tmp_path / "box").mkdir()
-    (tmp_path / "rclone.conf").write_text(f"[box]\ntype = alias\nremote = {tmp_path / 'box'}\n")
-    monkeypatch.setenv("RCLONE_CONFIG", str(tmp_path / "rclone.conf"))
-    monkeypatch.delenv(VARIABLE, raising=False)
-    stop_rclone()
-    make_zip(tmp_path / "box/a b.zip", FILES)
-    yield tmp_path / "box"
-    stop_rclone()
+    with rclone_box(tmp_path, monkeypatch) as folder:
+        make_zip(folder / "a b.zip", FILES)
+        yield folder
 
 
 def test_a_zip_is_unpacked_from_a_remote(box: Path, tmp_path: Path) -> None:
@@ -84,8 +80,12 @@ def test_a_dashboard_stages_from_remotes_that_were_named(
 ) -> None:
     host = FakeHost(tmp_path / "host", root=tmp_path)
     host.is_served = True
-    with pytest.raises(HostError, match="may not use a remote called box"):
+    with pytest.raises(InputError, match="may not use a remote called box"):
         stage("box:a b.zip", "out", root=tmp_path, host=host)
+    history = History(tmp_path / "host")
+    with pytest.raises(InputError):
+        stage_and_record(RecordingProgress(), history, "box:a b.zip", "out", root=tmp_path, host=host)
+    assert [(one.status, one.resumable) for one in history.entries()] == [("rejected", False)]
     monkeypatch.setenv(VARIABLE, "box")
     assert stage("box:a b.zip", "out", root=tmp_path, host=host).status == "ok"
 
