@@ -188,6 +188,14 @@ class ClassicPage(HostPage):
     # with the server's own option for it the page raises an error.
     _NO_NEWS = "localStorage.setItem('showNotebookNews', 'false')"
 
+    # Now and then Notebook 6 is not woken for a message of the kernel and leaves
+    # it until the next one comes (a zmq socket tells of its messages once), so
+    # that an output waited for alone never shows. This makes a next one.
+    _NEXT_MESSAGE = """setInterval(() => {
+        const kernel = window.Jupyter?.notebook?.kernel;
+        if (kernel?.is_connected()) kernel.kernel_info();
+    }, 2000)"""
+
     # Colab marks its dark theme on <html>. The classic Notebook has no dark
     # theme, so the test darkens what lies behind the outputs; the colours are
     # near Colab's, not measured there.
@@ -210,5 +218,6 @@ class ClassicPage(HostPage):
 
     def _prepare(self, *, dark: bool) -> None:
         self.page.add_init_script(self._NO_NEWS)
+        self.page.add_init_script(self._NEXT_MESSAGE)
         if dark:
             self.page.add_init_script(self._DARK)
