@@ -8,8 +8,9 @@ UNIT := tests --ignore tests/browser --ignore tests/kernel -m "not slow and not 
 # Hundreds of odd archives and thousands of crashes, a process each: they run without coverage, which would triple their time.
 ODD := $(addprefix tests/services/staging/test_,hostile.py hostile_zips.py fine_archives.py differential.py sweeps.py) \
 	tests/services/snapshots/test_crash.py
-# About half of the rest.
+# The rest in three parts that take about as long, for machines of few cores.
 SAVING := $(addprefix tests/services/,checkpoints memory snapshots)
+BRINGING := $(addprefix tests/services/,browsing fetching remotes sources staging)
 # What jupyter_client and ipykernel leave open or deprecated is theirs.
 KERNEL := tests/kernel -W ignore::ResourceWarning -W ignore::DeprecationWarning -W ignore::RuntimeWarning \
 	-W ignore::pytest.PytestUnraisableExceptionWarning
@@ -21,7 +22,7 @@ export COVERAGE_FILE := $(CURDIR)/build/coverage/data
 export COLABPANEL_COLAB_PYTHON := $(CURDIR)/$(COLAB)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check unit unit-saving unit-rest unit-odd unit-colab fresh-coverage browser test-long bench upgrade clean
+.PHONY: run test check unit unit-saving unit-bringing unit-rest unit-odd unit-colab fresh-coverage browser test-long bench upgrade clean
 
 run: .venv-run/ready
 	.venv-run/bin/colabpanel serve --root demo-data --sample
@@ -40,7 +41,7 @@ check: .venv/ready .venv-colab/ready
 	$(NEWEST)/python tools/check_colab.py $(COLAB)/python
 	$(NEWEST)/python tools/check_wheel.py
 
-unit: unit-saving unit-rest
+unit: unit-saving unit-bringing unit-rest
 	$(NEWEST)/coverage combine -q
 	$(NEWEST)/coverage report --skip-covered --include "colabpanel/services/*,colabpanel/jobs.py,colabpanel/progress.py,colabpanel/errors.py" --fail-under 95
 	$(NEWEST)/coverage report --format total --fail-under 90
@@ -48,8 +49,11 @@ unit: unit-saving unit-rest
 unit-saving: fresh-coverage
 	$(NEWEST)/coverage run $(PYTEST) $(SAVING) -m "not slow and not gpu" $(addprefix --ignore ,$(ODD))
 
+unit-bringing: fresh-coverage
+	$(NEWEST)/coverage run $(PYTEST) $(BRINGING) -m "not slow and not gpu" $(addprefix --ignore ,$(ODD))
+
 unit-rest: fresh-coverage
-	$(NEWEST)/coverage run $(PYTEST) $(UNIT) $(addprefix --ignore ,$(ODD) $(SAVING))
+	$(NEWEST)/coverage run $(PYTEST) $(UNIT) $(addprefix --ignore ,$(ODD) $(SAVING) $(BRINGING))
 
 fresh-coverage: .venv/ready
 	rm -rf build/coverage && mkdir -p build/coverage

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from colabpanel.hosts import Host
+from colabpanel.hosts.colab import ColabHost
 from colabpanel.jobs import JobRunner
 from colabpanel.panel import Panel
 from colabpanel.services import isolated
@@ -44,6 +45,12 @@ def _own_state_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     """Keep tests away from the folders of whoever runs them."""
     monkeypatch.setenv("COLABPANEL_STATE_DIR", str(tmp_path_factory.mktemp("state")))
     monkeypatch.setenv("COLABPANEL_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))
+
+
+@pytest.fixture(autouse=True)
+def _usual_mountpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test know where another one mounted Drive."""
+    monkeypatch.setattr(ColabHost, "drive_mountpoint", ColabHost.drive_mountpoint)
 
 
 @pytest.fixture

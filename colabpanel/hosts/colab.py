@@ -119,6 +119,7 @@ class ColabHost(IPythonHost):
             raise _mount_refused(mountpoint, str(error)) from error
         except Exception as error:  # what the page answers, and what pexpect says, are classes of their own
             raise _mount_refused(mountpoint, f"{type(error).__name__}: {error}") from error
+        type(self).drive_mountpoint = mountpoint  # for every host of this runtime: each call makes its own
 
     def drive_is_starting(self) -> bool:
         """Whether Drive's own program runs."""

@@ -10,7 +10,8 @@ from colabpanel import words
 from colabpanel.errors import InputError
 from colabpanel.services.modules.adding import add_module_path
 from colabpanel.services.modules.models import AddedModules
-from colabpanel.services.modules.remembering import remembered_modules
+from colabpanel.services.modules.remembering import remembered_modules, without_login
+from colabpanel.services.sources.addresses import shown_address
 from colabpanel.tabs._base import Tab, card
 from colabpanel.widgets.basics import button, sendable, styled
 from colabpanel.widgets.messages import CodeView, Message
@@ -31,6 +32,7 @@ class ModuleAddCard:
         self._tab, self._tell = tab, added
         host = tab.context.host
         placeholder = "A .py file, a folder, a zip, a wheel; or https://github.com/user/name"
+        self._given: dict[str, str] = {}
         self.source = PathPicker("Modules", tab.browse, root=host.root, placeholder=placeholder)
         self.source.start_folder = tab.context.state.drive_root or str(host.workspace)
         self.import_it = styled(
@@ -65,15 +67,17 @@ class ModuleAddCard:
     def show_earlier(self) -> None:
         """Show what was added in earlier sessions."""
         earlier = remembered_modules(host=self._tab.context.host)
-        self.earlier.options = [(sendable(source), source) for source in earlier]
+        self.earlier.options = [(sendable(shown_address(source)), source) for source in earlier]
         self.earlier.value = earlier[0] if earlier else None
         self.again_row.layout.display = None if earlier else "none"
 
     def add(self) -> None:
         """Add what is in the field."""
-        source = self.source.path
+        source = self._given.get(self.source.path, self.source.path)
         if not source:
             raise InputError("Nothing is chosen.", hint="Type or paste a path or an address, or browse to one.")
+        self.source.path = without_login(source)  # the notebook is saved with what the field shows
+        self._given[self.source.path] = source
         self._add(source if "://" in source else self._tab.absolute(source))
 
     def add_again(self) -> None:

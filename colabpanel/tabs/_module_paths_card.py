@@ -9,6 +9,7 @@ from colabpanel.errors import InputError
 from colabpanel.services.modules.adding import module_paths, reload_modules, reloader_of, remove_module_path
 from colabpanel.services.modules.models import ModulePath
 from colabpanel.services.modules.reloading import ReloadEvent
+from colabpanel.services.sources.addresses import shown_address
 from colabpanel.tabs._base import Tab, card
 from colabpanel.widgets.basics import button, sendable, styled
 from colabpanel.widgets.data_table import Cell, Column, DataTable
@@ -77,7 +78,7 @@ class ModulePathsCard:
             if not place.loaded:
                 rows.append([", ".join(place.names[:5]), place.entry.name, "", "not imported"])
         self.table.show(rows)
-        options = [(sendable(place.source), place.source) for place in places]
+        options = [(sendable(shown_address(place.source)), place.source) for place in places]
         if list(self.chosen.options) != options:
             self.chosen.options = options
             self.chosen.value = options[0][1] if options else None

@@ -45,6 +45,7 @@ class RemotesCard:
         self._is_served = self._host.is_served
         self._has_api = self._host.google_token is not None and (not self._is_served or DRIVE in granted())
         self._known: list[NamedRemote] = []
+        self._wanted = ""
         self.setup: RemotesSetupCard | None = None
         self.drive = RemotesDriveCard(tab) if self._has_api and not self._is_served else None
         self._make_choice()
@@ -114,7 +115,7 @@ class RemotesCard:
 
     def _show(self, found: list[NamedRemote]) -> None:
         ours = [NamedRemote(DRIVE, _API)] if self._has_api else []
-        chosen = self.remote.value
+        chosen, self._wanted = self._wanted or self.remote.value, ""
         self._known = [*ours, *(one for one in found if not (ours and one.name == DRIVE))]
         self.remote.options = [(sendable(_title(one)), one.name) for one in self._known]
         names = [one.name for one in self._known]
@@ -168,9 +169,8 @@ class RemotesCard:
         self.add_button.layout.display = "none"
 
     def _added(self, name: str) -> None:
+        self._wanted = name
         self.refresh()
-        if name in {one.name for one in self._known}:
-            self.remote.value = name
 
     def put(self) -> None:
         """Upload the chosen file."""

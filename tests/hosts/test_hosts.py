@@ -230,6 +230,8 @@ def test_colab_mounts_unmounts_and_downloads() -> None:
     assert files.downloaded == ["/content/x"]
     assert host.drive_mountpoint == Path("/content/drive")
     assert host.workspace.is_dir()
+    host.mount_drive(Path("/content/other"))
+    assert ColabHost(FakeShell()).drive_mountpoint == Path("/content/other")
 
 
 @pytest.mark.parametrize(

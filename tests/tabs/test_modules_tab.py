@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from colabpanel.errors import InputError
 from colabpanel.panel import Panel
 from colabpanel.services.modules import adding
 from colabpanel.services.modules.installing import Installation
-from colabpanel.tabs import _module_needs_card
+from colabpanel.services.modules.models import AddedModules
+from colabpanel.services.modules.remembering import remember
+from colabpanel.tabs import _module_add_card, _module_needs_card
 from colabpanel.tabs.modules import ModulesTab
+from colabpanel.widgets import basics
 from tests.fakes import FakeHost
 
 EVIL = "<img src=x>"
@@ -90,6 +94,33 @@ def test_what_was_added_earlier_is_offered(
     tab.add.again_button.click()
     tick(panel)
     assert "ZeroDivisionError" in tab.add.jobs.message.value
+
+
+def test_a_token_is_not_saved_with_the_notebook(
+    make_panel: Callable[..., Panel],
+    host: FakeHost,
+    tick: Callable[[Panel], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[str] = []
+
+    def add(source: str, **_: object) -> AddedModules:
+        given.append(source)
+        remember(host, source)
+        raise InputError("It is not there.")
+
+    monkeypatch.setattr(_module_add_card, "add_module_path", add)
+    panel = make_panel(host)
+    tab = _tab(panel)
+    tab.add.source.text.value = "https://TOKEN@example.org/me/private.git"
+    for _ in range(2):
+        tab.add.add_button.click()
+        tick(panel)
+    assert given == ["https://TOKEN@example.org/me/private.git"] * 2
+    tab.add.show_earlier()
+    held = repr([widget.get_state() for widget in basics._tree(tab.widget, set())])
+    assert "example.org/me/private.git" in held
+    assert "TOKEN" not in held
 
 
 def test_requirements_are_looked_at(

@@ -148,7 +148,7 @@ def test_a_remote_is_added_with_a_token_that_leaves_the_field(tab: RemotesTab, t
     assert setup is not None
     assert "rclone authorize &quot;dropbox&quot;" in setup.steps.value
     assert "No token was given." in _press(tab, setup.add_button, setup.jobs)
-    setup.name.value = "mine"
+    setup.name.value, tab.remotes.remote.value = "mine", "box"
     setup.token.value = PRINTED
     assert setup.token.value == ""
     assert "Received" in setup.token.placeholder

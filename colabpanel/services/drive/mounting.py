@@ -17,7 +17,7 @@ from colabpanel.services.drive.folder import DriveFolder, inspect_drive_folder, 
 from colabpanel.services.drive.health import drive_health
 from colabpanel.services.isolated import call_isolated
 from colabpanel.services.mounts import MOUNTS, mounted_at
-from colabpanel.services.paths import resolve_inside
+from colabpanel.services.paths import anchored, resolve_inside
 from colabpanel.services.waiting import result_of
 
 __all__ = [
@@ -71,7 +71,7 @@ def mount_drive(
         StorageError: It mounted, but its folder does not answer.
     """
     host, progress = host or detect(), progress or Progress()
-    place = Path(mountpoint) if mountpoint is not None else host.drive_mountpoint
+    place = Path(anchored(mountpoint, host.root)) if mountpoint is not None else host.drive_mountpoint
     if place is None:
         raise HostError(
             f"{host.name} cannot mount Google Drive by itself.",

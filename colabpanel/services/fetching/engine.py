@@ -67,7 +67,7 @@ class _Fetch:
         self._folder = resolve_inside(real_root(request.root), request.directory)
         self._receipts = Receipts(request.state_dir)
         self._ranged = True
-        self._key = hashlib.sha256(self._address.url.encode()).hexdigest()
+        self._key = hashlib.sha256((request.key or self._address.url).encode()).hexdigest()
 
     def run(self) -> dict[str, Any]:
         """Fetch; a file that changes meanwhile is fetched anew."""

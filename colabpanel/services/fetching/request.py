@@ -21,6 +21,7 @@ class Request(NamedTuple):
         served: Whether only public addresses may be asked.
         secrets: For each origin the ``Authorization`` it may be sent.
         state_dir: Where receipts are kept.
+        key: What it is known by in receipts and unfinished files where its address does not last; else empty.
     """
 
     url: str
@@ -33,6 +34,7 @@ class Request(NamedTuple):
     served: bool = False
     secrets: dict[str, str] = {}  # noqa: RUF012 - nobody writes into it
     state_dir: str | None = None
+    key: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the request as JSON values."""

@@ -93,6 +93,7 @@ def fetch(
         raise InputError("A client shares the unpacking, and nothing is to be unpacked.", hint="Add unpack=True.")
     insist_on_sums(sha256=sha256, md5=md5)
     far = far_file(url, host, progress)
+    is_on_remote = far is not None and is_remote_address(url)
     request = Request(
         url=far.url if far else direct(url),
         directory=anchored(directory, root),
@@ -101,7 +102,8 @@ def fetch(
         sha256=sha256,
         md5=md5,
         overwrite=overwrite,
-        served=host.is_served and not (far and is_remote_address(url)),
+        served=host.is_served and not is_on_remote,
+        key=far.shown if far and is_on_remote else "",
         state_dir=os.fspath(state_dir()),
     )
     folder = None if far else drive_folder(url)

@@ -18,7 +18,7 @@ from colabpanel.services.modules.conflicts import conflicts_of, shadows_python
 from colabpanel.services.modules.finding import copy_code, find_modules
 from colabpanel.services.modules.models import AddedModules, FoundModules, ModulePath
 from colabpanel.services.modules.reloading import ModuleReloader
-from colabpanel.services.modules.remembering import forget_modules, remember
+from colabpanel.services.modules.remembering import forget_modules, remember, without_login
 from colabpanel.services.modules.versions import modules_below
 from colabpanel.services.paths import anchored
 from colabpanel.services.skipped import Skipped
@@ -81,7 +81,9 @@ def add_module_path(
     found = find_modules(brought.path, progress=progress)
     wanted = found.names if import_it is True else tuple(import_it or ())
     if unknown := sorted(set(wanted) - set(found.names)):
-        raise InputError(f"There is no module {unknown[0]} in {source}.", hint=f"There is: {', '.join(found.names)}.")
+        raise InputError(
+            f"There is no module {unknown[0]} in {without_login(source)}.", hint=f"There is: {', '.join(found.names)}."
+        )
     others = {added.found.entry: added.found.names for added in _added.values()}
     conflicts = conflicts_of(found.entry, found.names, others)
     _put_on_path(found, host)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from colabpanel.errors import HostError, InputError, PathError
 from colabpanel.hosts import Host, detect
 from colabpanel.progress import Progress
+from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.paths import anchored, resolve_inside
 from colabpanel.services.remotes.addresses import DRIVE, RemoteAddress, mounted_address, parse_remote
 from colabpanel.services.remotes.models import GotFile, NamedRemote, PutFile, RemoteFolder, RemoteQuota
@@ -98,7 +99,8 @@ def put_remote(
     """Put a file, such as a packed archive or a snapshot, on a remote, or where an address of fsspec leads to.
 
     It is written under a hidden name beside its place where the remote can rename, compared with what is here by its
-    size and by a checksum where the remote has one, and then given its name.
+    size and by a checksum where the remote has one, and then given its name. Where the remote cannot, as most S3, it
+    takes the place of what was there at once.
 
     Args:
         path: The file.
@@ -111,12 +113,14 @@ def put_remote(
 
     Raises:
         InputError: The file or the address cannot be used, or the name is taken; nothing was changed.
-        StorageError: The remote is full, does not answer, or has other bytes; what was there before stays.
+        StorageError: The remote is full, does not answer, or has other bytes; what was there before stays, where
+            the remote can rename.
     """
     if is_url(address):
         return _put_at_url(path, address, overwrite=overwrite, root=root, host=host, progress=progress or Progress())
     with _opened(address, host, writing=True) as (where, store):
 
+        @disk_errors_in_words()
         def put(progress: Progress) -> PutFile:
             file = resolve_inside(root, anchored(path, root))
             goal = where.joined(file.name) if not where.path or address.rstrip().endswith("/") else where
@@ -150,6 +154,7 @@ def get_remote(
     """
     with _opened(address, host) as (where, store):
 
+        @disk_errors_in_words()
         def get(progress: Progress) -> GotFile:
             target = resolve_inside(root, anchored(path, root))
             if target.is_dir():
@@ -227,9 +232,11 @@ def _put_at_url(
     from colabpanel.services.remotes.file_systems import put_on_file_system  # takes its time to load
 
     spec = spec_of_url(address, host=host)
-    if spec.kind == "http":
-        raise InputError(f"Nothing is put at {spec.shown}.", hint="Add the server as a remote of rclone, as WebDAV.")
+    if spec.kind != "fsspec":
+        way = "the bucket as a remote of rclone" if spec.kind == "s3" else "the server as a remote of rclone, as WebDAV"
+        raise InputError(f"Nothing is put at {spec.shown}.", hint=f"Add {way}.")
 
+    @disk_errors_in_words()
     def put(progress: Progress) -> PutFile:
         return put_on_file_system(resolve_inside(root, anchored(path, root)), spec, progress, overwrite=overwrite)
 

@@ -26,6 +26,7 @@ def file_system_of(spec: SourceSpec) -> tuple[Any, str]:
     Raises:
         InputError: There is no such kind of address.
         MissingLibraryError: fsspec, or what it needs for such addresses, is not installed.
+        SourceLostError: Where it leads to cannot be reached.
     """
     protocol = spec.url.partition("://")[0]
     core = optional("fsspec.core", f"using {protocol}:// addresses")
@@ -36,6 +37,10 @@ def file_system_of(spec: SourceSpec) -> tuple[Any, str]:
     except ValueError:
         raise InputError(
             f"{spec.shown} is of a kind that is not known.", hint="Check how the address begins."
+        ) from None
+    except Exception as error:  # noqa: BLE001 - some connect; what libraries say may hold secrets
+        raise SourceLostError(
+            f"{spec.shown} cannot be reached ({type(error).__name__}).", hint="Check the address, or try again later."
         ) from None
     return system, path
 

@@ -165,9 +165,10 @@ class Opener:
                 self._progress.advance(0)
                 response, body = line.ask(address, {**headers, **self.headers_for(address)})
                 sums |= stated_sums(response.headers)
-                if response.status not in _REDIRECTS:
+                further = response.headers.get("Location")
+                if response.status not in _REDIRECTS or not further:
                     return self._insist_on_success(Opened(address, line, response, body, sums))
-                address = address.join(response.headers.get("Location", ""))
+                address = address.join(further)
         except BaseException:
             line.close()
             raise

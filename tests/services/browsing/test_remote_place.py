@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colabpanel.errors import HostError, InputError, JobCancelledError, OutsideRootError, PathError, StorageError
+from colabpanel.errors import (
+    HostError,
+    InputError,
+    JobBusyError,
+    JobCancelledError,
+    OutsideRootError,
+    PathError,
+    StorageError,
+)
 from colabpanel.progress import Progress
 from colabpanel.services.browsing import remote_place
 from colabpanel.services.browsing.models import Query, SortKey
@@ -198,9 +207,65 @@ def test_entries_are_brought_here(far: FolderStore, place: RemotePlace, here: Pa
 
 
 def test_what_a_kill_left_is_not_mixed_in(far: FolderStore, place: RemotePlace, here: Path) -> None:
-    write_tree(here, {".d.colabpanel-part/stale": b"x"})
+    write_tree(here, {f".{zlib.crc32(b'd'):08x}.colabpanel-part/made/stale": b"x"})
     place.to_disk(["far:d"], here)
     assert tree_of(here) == {"d/x": b"123", "d/e/y": b"4"}
+
+
+def test_two_of_one_name_are_asked_about(far: FolderStore, place: RemotePlace, here: Path) -> None:
+    write_tree(far.folder, {"d/b.txt": b"another"})
+    done = place.to_disk(["far:b.txt", "far:d/b.txt"], here)
+    assert (done.status, done.taken, tree_of(here)) == ("taken", ("b.txt",), {})
+    done = place.to_disk(["far:b.txt", "far:d/b.txt"], here, overwrite="rename")
+    assert (done.status, tree_of(here)) == ("ok", {"b.txt": b"12", "b (2).txt": b"another"})
+
+
+@pytest.mark.parametrize("entry", ["b.txt", "d"])
+def test_what_comes_to_be_there_meanwhile_stays(
+    far: FolderStore, place: RemotePlace, here: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    def late(name: str) -> Callable[..., object]:
+        real = getattr(FolderStore, name)
+
+        def bring(self: FolderStore, path: str, target: Path, progress: Progress) -> object:
+            write_tree(here, {"b.txt" if entry == "b.txt" else "d/x": b"mine"})
+            return real(self, path, target, progress)
+
+        return bring
+
+    for name in ("get", "get_folder"):
+        monkeypatch.setattr(FolderStore, name, late(name))
+    with pytest.raises(PathError, match="of this name is there"):
+        place.to_disk([f"far:{entry}"], here)
+    assert list(tree_of(here).values()) == [b"mine"]
+
+
+def test_a_copying_into_a_folder_is_alone(
+    far: FolderStore, place: RemotePlace, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = FolderStore.get_folder
+
+    def other(self: FolderStore, path: str, target: Path, progress: Progress) -> Carried:
+        with pytest.raises(JobBusyError, match="Another copying"):
+            place.to_disk(["far:d"], here)
+        return real(self, path, target, progress)
+
+    monkeypatch.setattr(FolderStore, "get_folder", other)
+    assert place.to_disk(["far:d"], here).status == "ok"
+    assert tree_of(here) == {"d/x": b"123", "d/e/y": b"4"}
+
+
+def test_links_in_a_folder_that_is_added_to_are_not_followed(
+    far: FolderStore, place: RemotePlace, here: Path, tmp_path: Path
+) -> None:
+    write_tree(tmp_path / "outside", {"y": b"mine"})
+    (here / "d").mkdir()
+    (here / "d/e").symlink_to(tmp_path / "outside")
+    done = place.to_disk(["far:d"], here, overwrite="replace")
+    assert (done.status, done.files, done.size) == ("partial", 1, 3)
+    assert [one.member for one in done.skipped] == ["d/e", "d/e/y"]
+    assert tree_of(tmp_path / "outside") == {"y": b"mine"}
+    assert (here / "d/x").read_bytes() == b"123"
 
 
 def test_what_stands_in_the_way_stays(far: FolderStore, place: RemotePlace, here: Path) -> None:
@@ -231,6 +296,7 @@ def test_partial_is_partial(far: FolderStore, place: RemotePlace, here: Path) ->
     far.trouble["a.zip"] = JobCancelledError()
     with pytest.raises(JobCancelledError):
         place.to_disk(["far:a.zip", "far:b.txt"], here, overwrite="replace")
+    assert not list(here.glob(".*"))
 
 
 def test_entries_are_taken_there(far: FolderStore, place: RemotePlace, here: Path) -> None:

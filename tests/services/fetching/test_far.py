@@ -12,6 +12,7 @@ import pytest
 from colabpanel.errors import InputError, PathError
 from colabpanel.services.fetching.service import fetch
 from colabpanel.services.remotes.permission import VARIABLE
+from colabpanel.services.remotes.rclone.daemon import running_rclone
 from tests.archives import TREE, make_zip, tree_of
 from tests.fakes import FakeHost
 from tests.rclone_box import rclone_box
@@ -32,6 +33,16 @@ def test_a_file_of_a_remote_is_fetched_and_verified(box: Path, tmp_path: Path, h
     assert (fetched.path, fetched.source) == (tmp_path / "out/a b.bin", "box:a b.bin")
     assert fetched.path.read_bytes() == DATA
     assert fetch("box:a b.bin", tmp_path / "out", sha256=digest, host=host).reused
+
+
+def test_a_file_of_a_remote_is_known_when_rclone_was_started_anew(box: Path, tmp_path: Path, host: FakeHost) -> None:
+    (box / "a").write_bytes(b"abc")
+    fetch("box:a", tmp_path / "out", host=host)
+    first = running_rclone()
+    first._process.kill()
+    first._process.wait()
+    assert fetch("box:a", tmp_path / "out", host=host).reused
+    assert running_rclone().port != first.port
 
 
 def test_an_archive_of_a_remote_is_unpacked(box: Path, tmp_path: Path, host: FakeHost) -> None:

@@ -14,7 +14,7 @@ import pytest
 from colabpanel.errors import ColabPanelError, HostError, InputError, JobCancelledError, OutsideRootError, PathError
 from colabpanel.services.modules import adding, bringing
 from colabpanel.services.modules.adding import add_module_path, module_paths, reload_modules, remove_module_path
-from colabpanel.services.modules.remembering import forget_modules, remembered_modules
+from colabpanel.services.modules.remembering import forget_modules, remember, remembered_modules
 from tests.archives import write_tree
 from tests.fakes import FakeHost, RecordingProgress
 from tests.http_faults import serving
@@ -126,6 +126,15 @@ def test_adding_again_takes_what_is_new(host: FakeHost, tmp_path: Path) -> None:
     add_module_path(tmp_path / "code", host=host)
     assert host.variables["cp_again"].VALUE == 333
     assert [one.changed for one in module_paths(host=host)[0].loaded] == [False]
+
+
+def test_no_login_is_remembered(host: FakeHost) -> None:
+    remember(host, "https://me:secret@example.org/p@main.zip")
+    remember(host, "https://token@example.org/p@main.zip")
+    remember(host, "/content/a@b://c")
+    assert remembered_modules(host=host) == ("/content/a@b://c", "https://example.org/p@main.zip")
+    forget_modules("https://token@example.org/p@main.zip", host=host)
+    assert remembered_modules(host=host) == ("/content/a@b://c",)
 
 
 def test_what_is_remembered_survives_damage(host: FakeHost) -> None:

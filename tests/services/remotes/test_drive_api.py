@@ -6,6 +6,7 @@ import os
 import threading
 from contextlib import closing
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -163,17 +164,18 @@ def test_a_folder_is_brought_with_all_that_has_bytes(drive: DriveStore, api: Fak
     top = api.add("top")
     api.add("top/a", b"1")
     api.add("top/sub/b", b"22")
+    api.add("top/sub/__init__.py", b"")
     api.add("top/letter", b"", mime=DOCUMENT)
     api.add("top/up", b"", mime=SHORTCUT, target=top.id)
     api.add("top/..", b"evil")
     api.add("top/x", b"").name = "../evil"
     api.add("top/a", b"again")
     found = drive.get_folder("top", tmp_path / "here", NOBODY)
-    assert tree_of(tmp_path) == {"here/a": b"1", "here/sub/b": b"22"}
-    assert (found.files, found.size) == (2, 3)
+    assert tree_of(tmp_path) == {"here/a": b"1", "here/sub/b": b"22", "here/sub/__init__.py": b""}
+    assert (found.files, found.size) == (3, 3)
     assert {one.member for one in found.skipped} == {"letter", "up", "..", "../evil", "a"}
     counted = drive.measure("top", NOBODY)
-    assert (counted.files, counted.size, len(counted.skipped)) == (2, 3, 5)
+    assert (counted.files, counted.size, len(counted.skipped)) == (3, 3, 5)
     assert drive.measure("top/sub/b", NOBODY).size == 2
     with pytest.raises(HostError, match="is a folder"):
         drive.put_folder(tmp_path, "x", NOBODY)
@@ -297,12 +299,45 @@ def test_folders_are_made(drive: DriveStore, api: FakeDriveApi) -> None:
 
 
 def test_a_token_is_asked_for_again_once(api: FakeDriveApi) -> None:
-    tokens = iter(["stale", TOKEN, "never asked for"])
+    tokens = chain(["stale"], repeat(TOKEN))
     with closing(DriveStore(lambda: next(tokens), base=api.url)) as drive:
         assert _names(drive) == []
         assert drive.quota(NOBODY).used == 0
     with closing(DriveStore(lambda: "stale", base=api.url)) as drive, pytest.raises(HostError, match="credentials"):
         drive.quota(NOBODY)
+
+
+def test_a_token_lasts_an_hour_and_work_goes_on(api: FakeDriveApi, tmp_path: Path) -> None:
+    """The token that is good changes all the time, as far as an upload and a folder of files can tell."""
+    now = [0]
+
+    def token() -> str:
+        now[0] += 1
+        api.tokens = {f"{TOKEN}-{now[0]}"}
+        return f"{TOKEN}-{now[0]}"
+
+    api.add("d/a", b"12")
+    api.add("d/b", b"3")
+    (tmp_path / "up").write_bytes(bytes(600_000))
+    with closing(DriveStore(token, base=api.url)) as drive:
+        assert drive.get_folder("d", tmp_path / "d", NOBODY).files == 2
+        api.faults.append("401")
+        told = uploading.upload_file(drive._api, tmp_path / "up", "root-id", "up", NOBODY, piece=256 << 10)
+    assert (told["size"], tree_of(tmp_path / "d")) == ("600000", {"a": b"12", "b": b"3"})
+
+
+def test_what_is_in_a_folder_that_only_its_id_tells_apart(drive: DriveStore, api: FakeDriveApi, tmp_path: Path) -> None:
+    for letter in "ab":
+        api.put(letter, api.put("twice", "root-id").id, letter.encode())
+    folders = [one.address for one in drive.entries("", NOBODY)]
+    assert all(address.startswith("drive:id=") for address in folders)
+    files = [one.address for address in folders for one in drive.entries(address.removeprefix("drive:"), NOBODY)]
+    for letter, address in zip("ab", files, strict=True):
+        drive.get(address.removeprefix("drive:"), tmp_path / letter, NOBODY)
+    assert tree_of(tmp_path) == {"a": b"a", "b": b"b"}
+    for path in ("id=no such id/ф", "id=фото", f"{files[0].removeprefix('drive:')}/x"):
+        with pytest.raises(PathError):
+            drive.get(path, tmp_path / "x", NOBODY)
 
 
 def test_patience_has_an_end(drive: DriveStore, api: FakeDriveApi) -> None:
@@ -351,7 +386,7 @@ def test_an_upload_that_is_refused_midway(drive: DriveStore, api: FakeDriveApi, 
             if amount:
                 api.tokens.clear()
 
-    with pytest.raises(SourceLostError, match="broke off: authError"):
+    with pytest.raises(SourceLostError, match="broke off: authError"):  # a fresh one is refused as well
         uploading.upload_file(drive._api, tmp_path / "a", "root-id", "a", Forget(), piece=256 << 10)
 
 
@@ -375,6 +410,8 @@ def test_the_calls_reach_drive(colab: FakeHost, tmp_path: Path) -> None:
     with closing(open_source(service.remote_source("drive:set.zip", host=colab))) as source:
         assert source.read(0, 10) == b"zip"
     assert service.path_of(service.link_to("drive:set.zip", host=colab), host=colab) == "drive:set.zip"
+    with pytest.raises(StorageError, match="No such file"):
+        service.get_remote("drive:set.zip", tmp_path / "none/b", host=colab)
     colab.drive_mountpoint = Path("/content/drive")
     assert service.link_to("/content/drive/MyDrive/set.zip", host=colab) == service.link_to("drive:set.zip", host=colab)
     with pytest.raises(InputError):

@@ -86,6 +86,11 @@ def test_bytes_that_were_lost_are_noticed(
 def test_where_nothing_can_be_put(store: Any, file: Path, tmp_path: Path, host: FakeHost) -> None:
     with pytest.raises(InputError, match="Nothing is put at https://host/a"):
         put_remote(file, "https://host/a", host=host)
+    with pytest.raises(InputError, match="Nothing is put at s3://bucket/a") as caught:
+        put_remote(file, "s3://bucket/a", host=host)
+    assert "as a remote of rclone" in caught.value.hint
+    with pytest.raises(StorageError, match=r"ftp://localhost:1/a cannot be reached \(ConnectionRefusedError\)"):
+        put_remote(file, "ftp://me:secret@localhost:1/a", host=host)
     with pytest.raises(InputError, match="of a kind that is not known"):
         put_remote(file, "nothing://host/a", host=host)
     with pytest.raises(PathError, match="is a folder"):

@@ -26,6 +26,7 @@ from colabpanel.services.remotes.permission import VARIABLE
 from colabpanel.services.remotes.rclone import store as rclone_store
 from colabpanel.services.remotes.rclone.daemon import running_rclone
 from colabpanel.services.remotes.rclone.store import RcloneStore
+from colabpanel.services.skipped import Skipped
 from colabpanel.services.sources.spec import open_source
 from tests.archives import tree_of, write_tree
 from tests.fake_drive_api import FakeDriveApi
@@ -287,6 +288,36 @@ def test_figures_of_a_folder(box: Path, tmp_path: Path) -> None:
     store.make_folder("new/er", Progress())
     assert (box / "new/er").is_dir()
     assert rclone_store._unfinished("a/b") == "a/.b.colabpanel-part"
+
+
+def test_links_are_left_out_and_named(box: Path, tmp_path: Path) -> None:
+    write_tree(tmp_path / "set", {"a": b"1", "d/b": b"22"})
+    (tmp_path / "set/d/link").symlink_to("b")
+    put = RcloneStore("box").put_folder(tmp_path / "set", "set", Progress())
+    assert (put.files, put.size, put.skipped) == (2, 3, (Skipped("d/link", "it is a symbolic link"),))
+    assert tree_of(box) == {"set/a": b"1", "set/d/b": b"22"}
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+def test_where_nothing_can_be_renamed_it_is_told_what_was_replaced(
+    box: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was_there: bool
+) -> None:
+    (tmp_path / "a").write_bytes(b"abcdef")
+    write_tree(box, {"a": b"before"} if was_there else {"z": b""})
+    real, work = RcloneStore._facts, RcloneStore._work
+
+    def tampered(self: RcloneStore, command: str, *args: object, **options: object) -> dict[str, object]:
+        found: dict[str, object] = work(self, command, *args, **options)  # type: ignore[arg-type]
+        if command == "operations/copyfile":
+            (box / "a").write_bytes(b"abc")
+        return found
+
+    monkeypatch.setattr(RcloneStore, "_facts", lambda self, progress: {**real(self, progress), "Features": {}})
+    monkeypatch.setattr(RcloneStore, "_work", tampered)
+    with pytest.raises(StorageError, match="the sizes differ") as caught:
+        service.put_remote(tmp_path / "a", "box:a", overwrite=True)
+    assert ("is replaced" in caught.value.hint) == was_there
+    assert (box / "a").exists() == was_there
 
 
 def test_folders_are_put_whole_or_not_at_all(box: Path, tmp_path: Path) -> None:

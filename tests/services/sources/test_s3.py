@@ -89,6 +89,7 @@ def test_a_session_token_is_signed_too_and_without_keys_nothing_is() -> None:
         (403, None, r"s3://bucket/a does not exist, or may not be read \(403\)", "Set AWS_ACCESS_KEY_ID"),
         (404, ["a", "b", ""], "does not exist, or may not be read", "whether your keys may read it"),
         (400, ["a", "b", ""], "not in the region here", "Set AWS_REGION"),
+        (301, ["a", "b", ""], "not in the region here", "Set AWS_REGION"),
     ],
 )
 def test_refusals_in_words(server: FaultyServer, status: int, keys: list[str] | None, words: str, hint: str) -> None:

@@ -16,12 +16,12 @@ from colabpanel.services.web.answers import pause_asked
 from colabpanel.services.web.lines import Network
 from colabpanel.services.web.opening import PASSING, Pauses, is_busy, wait
 
-__all__ = ["BASE", "Answer", "DriveApi"]
+__all__ = ["BASE", "UNAUTHORIZED", "Answer", "DriveApi"]
 
 BASE = "https://www.googleapis.com"
+UNAUTHORIZED = 401
 _BUSY_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "sharingRateLimitExceeded", "backendError"}
 _PATIENCE = 60.0
-_UNAUTHORIZED = 401
 _EVERYWHERE = {"supportsAllDrives": "true", "includeItemsFromAllDrives": "true"}
 
 
@@ -64,7 +64,7 @@ class DriveApi:
     """A connection to the API.
 
     Args:
-        token: Returns a bearer token; called again once when it is refused.
+        token: Returns a bearer token that is good for now; asked for each request, for a token lasts an hour.
         base: Where the API is.
         pause: Waits between tries.
     """
@@ -76,13 +76,11 @@ class DriveApi:
         self.origin: Address = parse(base)
         self._network = Network(served=False)
         self._connection: http.client.HTTPConnection | None = None
-        self._token = ""
 
     @property
     def authorization(self) -> str:
-        """The header that proves who asks."""
-        self._token = self._token or self._get_token()
-        return f"Bearer {self._token}"
+        """The header that proves who asks, with a token that is good for now."""
+        return f"Bearer {self._get_token()}"
 
     def get(self, path: str, query: Mapping[str, str], progress: Progress, *, what: str = "Drive") -> dict[str, Any]:
         """Ask for a description; ``what`` names it where it does not exist."""
@@ -114,8 +112,8 @@ class DriveApi:
             except PASSING as error:
                 reason = str(error) or type(error).__name__
             else:
-                if answer.status == _UNAUTHORIZED and anew:
-                    anew, self._token = False, ""
+                if answer.status == UNAUTHORIZED and anew:
+                    anew = False
                     continue
                 if not answer.is_busy:
                     return _insist_on_success(answer, what)
@@ -169,7 +167,7 @@ def _insist_on_success(answer: Answer, what: str) -> Answer:
 
 def _refusal(answer: Answer, what: str) -> ColabPanelError:
     reason = answer.reason
-    if answer.status == _UNAUTHORIZED:
+    if answer.status == UNAUTHORIZED:
         return HostError("Google does not accept the credentials for Drive.", hint="Sign in again, then try again.")
     if reason in {"storageQuotaExceeded", "teamDriveFileLimitExceeded"}:
         return StorageError("Drive is full.", hint="Free some space there; its Trash takes room, too.")

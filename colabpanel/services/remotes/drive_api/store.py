@@ -9,12 +9,12 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from colabpanel.errors import HostError, InputError, PathError, StorageError
+from colabpanel.errors import HostError, InputError, PathError, SourceLostError, StorageError
 from colabpanel.progress import Progress
 from colabpanel.services.remotes.addresses import DRIVE, SHARED_DRIVES, RemoteAddress
 from colabpanel.services.remotes.drive_api.client import BASE, DriveApi
@@ -26,6 +26,7 @@ from colabpanel.services.sources.http import HttpSource
 from colabpanel.services.sources.spec import SourceSpec
 from colabpanel.services.web.addresses import parse
 from colabpanel.services.web.opening import wait
+from colabpanel.services.web.parts import NoRangesError
 
 __all__ = ["EMPTY_TRASH", "DriveStore"]
 
@@ -149,12 +150,8 @@ class DriveStore:
     def _bring(self, item: DriveItem, target: Path, progress: Progress) -> None:
         begun, digest = target.with_name(f".{target.name}{_UNFINISHED}"), hashlib.md5(usedforsecurity=False)
         try:
-            with (
-                closing(HttpSource(self._ranged(item, item.name))) as source,
-                begun.open("wb") as stream,
-            ):
-                for start in range(0, source.size, _PIECE):
-                    data = source.read(start, start + _PIECE)
+            with begun.open("wb") as stream:
+                for data in self._pieces(item):
                     digest.update(data)
                     stream.write(data)
                     progress.advance(len(data))
@@ -167,15 +164,25 @@ class DriveStore:
                 begun.unlink()
             raise
 
+    def _pieces(self, item: DriveItem) -> Iterator[bytes]:
+        if not item.size:  # of nothing, there are no ranges
+            return
+        try:
+            with closing(HttpSource(self._ranged(item, item.name))) as source:
+                for start in range(0, source.size, _PIECE):
+                    yield source.read(start, start + _PIECE)
+        except NoRangesError as error:
+            raise SourceLostError(f"Drive gives no parts of {item.name}.", hint="Try again.") from error
+
     def get_folder(self, path: str, target: Path, progress: Progress) -> Carried:
-        """Copy a folder here with all that is in it; what has no bytes, or no name that a disk takes, is left out."""
+        """Copy a folder here, to where nothing is yet; what has no bytes, or no name that a disk takes, is left out."""
         found = self._walked(path, progress)
         progress.start(None, f"Downloading {self._tree.at(path, progress).name}", unit="files")
-        target.mkdir(exist_ok=True)
+        target.mkdir()
         for where, item in found.items:
             goal = target.joinpath(*where)
             if item.is_folder:
-                goal.mkdir(exist_ok=True)
+                goal.mkdir()
             else:
                 self._bring(item, goal, progress)
         return Carried(found.files, found.size, found.skipped)

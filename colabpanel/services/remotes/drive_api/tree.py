@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from colabpanel.errors import PathError
 from colabpanel.progress import Progress
@@ -84,15 +85,17 @@ class DriveTree:
             PathError: Nothing is, or more than one.
         """
         steps = [step for step in path.split("/") if step]
-        if len(steps) == 1 and steps[0].startswith(BY_ID):
-            return self._followed(self.by_id(steps[0].removeprefix(BY_ID), progress), progress)
+        if steps and steps[0].startswith(BY_ID):
+            named = self._followed(self.by_id(steps[0].removeprefix(BY_ID), progress), progress)
+            return self._below(named, steps[1:], progress)
         if steps[:1] == [SHARED_DRIVES]:
             return self._on_shared_drive(steps[1:], progress)
         return self._below(DriveItem("root", "My Drive", FOLDER), steps, progress)
 
     def by_id(self, file: str, progress: Progress) -> DriveItem:
         """Return what an id stands for."""
-        found = self._api.get(f"/drive/v3/files/{file}", {"fields": _ONE}, progress, what="This file of Drive")
+        path = f"/drive/v3/files/{quote(file, safe='')}"
+        found = self._api.get(path, {"fields": _ONE}, progress, what="This file of Drive")
         return _item(found)
 
     def inside(self, folder: DriveItem, progress: Progress) -> Iterator[DriveItem]:
@@ -157,13 +160,13 @@ class DriveTree:
 
     def _below(self, item: DriveItem, steps: list[str], progress: Progress) -> DriveItem:
         for number, step in enumerate(steps):
+            if not item.is_folder:
+                raise PathError(f"{item.name} is no folder on Drive.", hint="Check the spelling.")
             found = self.named(item, step, progress)
             folders = [one for one in found if one.is_folder]
             if number < len(steps) - 1 and len(folders) == 1:
                 found = folders
             item = self._followed(_only(found, step, item.name), progress)
-            if number < len(steps) - 1 and not item.is_folder:
-                raise PathError(f"{step} is no folder on Drive.", hint="Check the spelling.")
         return item
 
     def _followed(self, item: DriveItem, progress: Progress) -> DriveItem:

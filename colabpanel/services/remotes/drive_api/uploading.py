@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from colabpanel.errors import PathError, SourceLostError, StorageError
 from colabpanel.progress import Progress
-from colabpanel.services.remotes.drive_api.client import Answer, DriveApi
+from colabpanel.services.remotes.drive_api.client import UNAUTHORIZED, Answer, DriveApi
 from colabpanel.services.web.opening import PASSING, Pauses, wait
 
 __all__ = ["PIECE", "upload_file"]
@@ -105,7 +105,7 @@ class _Upload:
         """
         unknown = f"bytes */{self._size}"
         body, span = data, f"bytes {at}-{at + len(data) - 1}/{self._size}" if data else unknown
-        pauses, reason = Pauses(), ""
+        pauses, anew, reason = Pauses(), True, ""
         while not pauses.spent:
             progress.advance(0)
             try:
@@ -115,6 +115,9 @@ class _Upload:
             else:
                 if answer.status in {200, 201, 308}:
                     return answer
+                if answer.status == UNAUTHORIZED and anew:  # the token's hour is over
+                    anew = False
+                    continue
                 reason = answer.reason or f"it answers {answer.status}"
                 if not answer.is_busy:
                     break

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 from colabpanel.progress import Progress
 from colabpanel.services.remotes.drive_api.tree import DriveItem, DriveTree
@@ -55,7 +57,7 @@ def walk_drive(tree: DriveTree, top: DriveItem, progress: Progress) -> WalkedFol
             if reason:
                 found.left_out.append(Skipped("/".join((*where, item.name)), reason))
                 continue
-            names.add(item.name)
+            names.add(_as_disks_see(item.name))
             spot = (*where, item.name)
             found.items.append((spot, item))
             if item.is_folder:
@@ -65,10 +67,15 @@ def walk_drive(tree: DriveTree, top: DriveItem, progress: Progress) -> WalkedFol
 
 
 def _trouble(item: DriveItem, names: set[str], seen: set[str]) -> str:
-    if "/" in item.name or "\0" in item.name or item.name in {"", ".", ".."}:
+    if PurePath(item.name).parts != (item.name,) or "\0" in item.name or item.name == "..":
         return "no disk takes this name"
-    if item.name in names:
+    if _as_disks_see(item.name) in names:
         return "another entry has the same name"
     if item.is_folder:
         return "it is come upon a second time, through a shortcut" if item.id in seen else ""
     return "a document of Google has no bytes of its own" if item.size is None else ""
+
+
+def _as_disks_see(name: str) -> str:
+    """Return what two names have in common that are one to the disks of this system."""
+    return name.casefold() if sys.platform in {"win32", "darwin"} else name

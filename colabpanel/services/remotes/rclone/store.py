@@ -17,12 +17,15 @@ from colabpanel.services.remotes.models import Carried, Checked, GotFile, PutFil
 from colabpanel.services.remotes.moments import seconds_of
 from colabpanel.services.remotes.rclone.control import kind_of, login_of, work
 from colabpanel.services.remotes.rclone.daemon import running_rclone
+from colabpanel.services.skipped import Skipped
 from colabpanel.services.sources.spec import SourceSpec
+from colabpanel.services.walk import files_below
 
 __all__ = ["RcloneStore"]
 
 _UNFINISHED = ".colabpanel-part"
 _AGAIN = "Try again; what was there before is still there."
+_REPLACED = "Try again: this remote cannot rename, and what was there before is replaced."
 
 
 class RcloneStore:
@@ -70,7 +73,8 @@ class RcloneStore:
     def put(self, file: Path, path: str, progress: Progress, *, overwrite: bool) -> PutFile:
         """Copy a file there, verify it, and give it its name."""
         started, address = time.monotonic(), RemoteAddress(self.name, path)
-        if self.find(path, progress) is not None and not overwrite:
+        is_new = self.find(path, progress) is None
+        if not is_new and not overwrite:
             raise PathError(f"{address.text} is there already.", hint="Choose another name, or replace it.")
         features = self._facts(progress)
         begun = _unfinished(path) if features["Features"].get("Move") else path
@@ -79,9 +83,10 @@ class RcloneStore:
         progress.start(size, f"Uploading {file.name}")
         try:
             self._work("operations/copyfile", {**source, **self._goal(begun)}, progress, path, counting=True)
-            checked = self._compare(file, begun, size, features, progress)
+            hint = _AGAIN if is_new or begun != path else _REPLACED
+            checked = self._compare(file, begun, size, features, progress, hint=hint)
         except BaseException:
-            if begun != path:
+            if is_new or begun != path:
                 self._remove(begun)
             raise
         if begun != path:
@@ -109,7 +114,7 @@ class RcloneStore:
         return GotFile(str(target), size, checked)
 
     def get_folder(self, path: str, target: Path, progress: Progress) -> Carried:
-        """Copy a folder here with all that is in it, into one that may be there."""
+        """Copy a folder here with all that is in it, to where nothing is yet."""
         found = self.measure(path, progress)
         progress.start(found.size, f"Downloading {RemoteAddress(self.name, path).leaf}")
         source = {"srcFs": self._whole(path), "dstFs": str(target), "createEmptySrcDirs": True}
@@ -117,20 +122,23 @@ class RcloneStore:
         return found
 
     def put_folder(self, folder: Path, path: str, progress: Progress) -> Carried:
-        """Copy a folder there, under a hidden name first where the remote renames folders."""
-        found = self._work("operations/size", {"fs": str(folder)}, progress, path)
+        """Copy a folder there, under a hidden name first where the remote renames folders; links are left out."""
+        progress.start(None, f"Looking through {folder.name}", unit="files")
+        skipped: list[Skipped] = []
+        found = list(files_below(folder, set(), skipped))
+        size = sum(file.size for file in found)
         is_new = self.find(path, progress) is None
         begun = _unfinished(path) if is_new and self._features(progress).get("DirMove") else path
         if begun != path and self.find(begun, progress) is not None:  # left by a try that was killed
             self._work("operations/purge", self._spot(begun), progress, path)
-        progress.start(found["bytes"], f"Uploading {folder.name}")
+        progress.start(size, f"Uploading {folder.name}")
         source = {"srcFs": str(folder), "dstFs": self._whole(begun), "createEmptySrcDirs": True}
         self._work("sync/copy", source, progress, path, counting=True)
         if begun != path:
             progress.start(None, "Giving it its name", unit="steps", cancellable=False)
             moved = {"srcFs": self._whole(begun), "dstFs": self._whole(path), "deleteEmptySrcDirs": True}
             self._work("sync/move", moved, progress, path)
-        return Carried(int(found["count"]), int(found["bytes"]))
+        return Carried(len(found), size, tuple(skipped))
 
     def make_folder(self, path: str, progress: Progress) -> None:
         """Make a folder."""
@@ -172,7 +180,9 @@ class RcloneStore:
             raise PathError(f"{self.name}:{path} is a folder.", hint="Choose a file.")
         return entry
 
-    def _compare(self, file: Path, path: str, size: int, facts: dict[str, Any], progress: Progress) -> Checked:
+    def _compare(
+        self, file: Path, path: str, size: int, facts: dict[str, Any], progress: Progress, *, hint: str = _AGAIN
+    ) -> Checked:
         """Compare a copy there with a file here.
 
         Raises:
@@ -184,13 +194,13 @@ class RcloneStore:
         there = self._work("operations/stat", {**self._spot(path), **options}, progress, path)["item"] or {}
         told = (there.get("Hashes") or {}).get(sums[0]) if sums else None
         if there.get("Size") != size:
-            raise StorageError(f"{self.name} has other bytes than {file.name}: the sizes differ.", hint=_AGAIN)
+            raise StorageError(f"{self.name} has other bytes than {file.name}: the sizes differ.", hint=hint)
         if not told:
             return "size"
         local = {"fs": str(file.parent), "remote": file.name, **options}
         here = self._work("operations/stat", local, progress, path)["item"] or {}
         if (here.get("Hashes") or {}).get(sums[0]) != told:
-            raise StorageError(f"{self.name} has other bytes than {file.name}: the checksums differ.", hint=_AGAIN)
+            raise StorageError(f"{self.name} has other bytes than {file.name}: the checksums differ.", hint=hint)
         return "hash"
 
     def _size_here(self, file: Path, progress: Progress) -> int:
