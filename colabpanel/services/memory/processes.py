@@ -68,7 +68,7 @@ class KernelSampler:
         self,
         *,
         every: float = 1.9,
-        share: float = 0.0015,
+        share: float = 0.001,
         proc: Path = PROC,
         clock: Callable[[], float] = time.monotonic,
         cost: Callable[[], float] = time.thread_time,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,7 +65,7 @@ def session_clock(
     saved = newest.path if newest is not None and last_safe_save is None else None
     when = newest.when if newest is not None and last_safe_save is None else last_safe_save
     return SessionClock(
-        kernel=max(now - psutil.Process().create_time(), 0.0),
+        kernel=max(now - _born(os.getpid()), 0.0),
         machine=_machine_uptime(now),
         idle=None if last_activity is None else max(now - last_activity, 0.0),
         unsaved=None if when is None else max(now - when, 0.0),
@@ -75,9 +77,15 @@ def session_clock(
 def _machine_uptime(now: float) -> float | None:
     """Return the age of the first process: that of the container in one, else that of the machine."""
     try:
-        return max(now - psutil.Process(1).create_time(), 0.0)
+        return max(now - _born(1), 0.0)
     except psutil.Error:  # there is none on Windows, and it may be hidden
         return _since_boot(now)
+
+
+@functools.cache
+def _born(pid: int) -> float:
+    """Return when a process was started, in seconds since 1970; asked once, for the clock is looked at every second."""
+    return psutil.Process(pid).create_time()
 
 
 def _since_boot(now: float) -> float | None:

@@ -36,11 +36,12 @@ def test_the_kernel_and_its_machine_are_as_old_as_the_system_says(host: FakeHost
 
 def test_where_the_first_process_is_hidden_the_machine_tells(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(pid: int | None = None) -> psutil.Process:
-        if pid is not None:
+        if pid == 1:
             raise psutil.AccessDenied(pid)
         return own
 
     own = psutil.Process()
+    monkeypatch.setattr(module, "_born", module._born.__wrapped__)
     monkeypatch.setattr(psutil, "Process", gone)
     monkeypatch.setattr(psutil, "boot_time", lambda: 1000.0)
     assert session_clock(host=host, clock=lambda: 5000.0).machine == 4000.0
