@@ -68,7 +68,7 @@ class Alerting:
         self._tell(lambda: self._show(text, sound=urgent or state.alert_sound))
         if state.alert_webhook:
             try:
-                self._runner.submit("webhook", lambda _: self._send(state.alert_webhook, text))
+                self._runner.look("webhook", lambda _: self._send(state.alert_webhook, text))
             except JobBusyError:  # the panel was closed meanwhile
                 _LOG.warning("An alert could not be sent: the panel is closed")
 
@@ -76,6 +76,7 @@ class Alerting:
         self.notifier.tell("colabpanel", text, sound=sound, notification=self._state.alert_notification)
 
     def _send(self, url: str, text: str) -> None:
+        self._tell(lambda: setattr(self._state, "alert_problem", ""))
         problem = ""
         try:
             send_webhook(url, text, host=self._host)

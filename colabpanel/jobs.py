@@ -87,10 +87,16 @@ class JobSnapshot:
 
 
 class Job(Progress, Generic[T]):
-    """One piece of long work, with the method names of ``concurrent.futures.Future``."""
+    """One piece of long work, with the method names of ``concurrent.futures.Future``.
 
-    def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.name = name
+    Args:
+        name: What it is called.
+        is_look: Whether it is a short look at something, whose end nobody has to wait for.
+        clock: Tells the time in seconds.
+    """
+
+    def __init__(self, name: str, *, is_look: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self.name, self.is_look = name, is_look
         self.traceback = ""
         self._clock = clock
         self._lock = threading.Lock()
@@ -241,15 +247,33 @@ class JobRunner:
         """Start ``work(job, *args, **kwargs)`` and return its job.
 
         Raises:
-            JobBusyError: The runner was closed.
+            JobBusyError: The runner was closed, or the machine starts no more threads.
         """
         job: Job[T] = Job(name)
+        return self._begin(job, lambda: work(job, *args, **kwargs))
+
+    def look(self, name: str, work: Callable[[Progress], T]) -> Job[T]:
+        """Start a short look at something, whose end nobody has to wait for.
+
+        Raises:
+            JobBusyError: As for `submit`.
+        """
+        job: Job[T] = Job(name, is_look=True)
+        return self._begin(job, lambda: work(job))
+
+    def _begin(self, job: Job[T], work: Callable[[], T]) -> Job[T]:
         with self._lock:
             if self._closed:
                 raise JobBusyError("This panel is closed.", hint="Run colabpanel.show() again.")
             self._jobs[job] = None
         job.add_done_callback(self._forget)
-        self._spawn(lambda: job.run(lambda: work(job, *args, **kwargs)), f"colabpanel-{name}")
+        try:
+            self._spawn(lambda: job.run(work), f"colabpanel-{job.name}")
+        except RuntimeError as error:
+            self._forget(job)
+            raise JobBusyError(
+                "This machine starts no more threads.", hint="End what runs there, or restart the kernel."
+            ) from error
         return job
 
     def __iter__(self) -> Iterator[Job[Any]]:

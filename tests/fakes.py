@@ -99,6 +99,7 @@ class FakeHost:
         self.sends_up_to, self.urls = 0, False
         self.sent: list[Path] = []
         self.page_calls: dict[str, Callable[..., Any]] | None = None
+        self.runs_cell = False
         self.secrets: dict[str, str] = {}
         self.asked_for: list[str] = []
 
@@ -113,7 +114,7 @@ class FakeHost:
             future.set_exception(error)
         return future
 
-    def on_cell(self, started: CellWatcher, ended: CellWatcher) -> Callable[[], None]:
+    def on_cell(self, started: CellWatcher, ended: CellWatcher, *, nested: bool = False) -> Callable[[], None]:
         pair = (started, ended)
         self.watchers.append(pair)
         return lambda: self.watchers.remove(pair)

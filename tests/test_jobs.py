@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -164,3 +165,13 @@ def test_the_share_stays_between_nothing_and_all(steps: list[int], total: int) -
         assert fraction is not None
         assert 0 <= fraction <= 1
     assert job.snapshot().done == sum(steps)
+
+
+def test_a_machine_that_starts_no_more_threads_is_told() -> None:
+    def spawn(work: Callable[[], None], name: str) -> None:
+        raise RuntimeError("can't start new thread")
+
+    runner = JobRunner(spawn)
+    with pytest.raises(JobBusyError, match="no more threads"):
+        runner.submit("job", lambda _: None)
+    assert list(runner) == []

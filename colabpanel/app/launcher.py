@@ -66,7 +66,8 @@ def serve(
     granted = check_grants(remotes)
     port = _free_port(ip, port)
     token = secrets.token_urlsafe(32)
-    url = f"http://{ip}:{port}/?token={token}"
+    place = f"[{ip}]" if ":" in ip else ip
+    url = f"http://{place}:{port}/?token={token}"
 
     def listening() -> None:
         announce(url)

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 import platformdirs
 
 from colabpanel.errors import HostError
+from colabpanel.hosts._cells import open_cells, watch_cells
 from colabpanel.hosts._interrupt import interrupt_main_thread
 from colabpanel.hosts._limits import KeepAliveWay, TimeLimit
 
@@ -32,6 +33,7 @@ class Host(Protocol):
     Attributes:
         name: What people call it ("Google Colab", "JupyterLab", "Dashboard").
         workspace: A folder on fast local disk to work in.
+        runs_cell: Whether a cell runs, or awaits something and leaves the main thread free meanwhile.
         state_dir: Where colabpanel keeps its own small files.
         is_served: Whether strangers to this kernel use the panel, as in Voila.
         root: The folder outside of which services refuse to work, or None.
@@ -65,6 +67,8 @@ class Host(Protocol):
     def workspace(self) -> Path: ...
     @property
     def state_dir(self) -> Path: ...
+    @property
+    def runs_cell(self) -> bool: ...
     def namespace(self) -> dict[str, Any]:
         """Return the variables of the user's notebook; empty in the dashboard."""
         ...
@@ -73,8 +77,11 @@ class Host(Protocol):
         """Run a function on the main thread, once no cell runs."""
         ...
 
-    def on_cell(self, started: CellWatcher, ended: CellWatcher) -> Callable[[], None]:
-        """Call back when a cell starts and when it ended; returns a function that stops this."""
+    def on_cell(self, started: CellWatcher, ended: CellWatcher, *, nested: bool = False) -> Callable[[], None]:
+        """Call back when a cell starts and when it ended; returns a function that stops this.
+
+        What a cell itself runs as cells is a part of it, unless ``nested``.
+        """
         ...
 
     def interrupt_cell(self) -> None:
@@ -190,7 +197,12 @@ class IPythonHost:
     google_token: Callable[[], str] | None = None
 
     def __init__(self, shell: Any = None) -> None:
-        self.shell = shell
+        self.shell, self._cells = shell, open_cells(shell)
+
+    @property
+    def runs_cell(self) -> bool:
+        """Whether a cell runs or awaits."""
+        return self._cells is not None and self._cells.count > 0
 
     @property
     def workspace(self) -> Path:
@@ -223,26 +235,11 @@ class IPythonHost:
             )
         return future
 
-    def on_cell(self, started: CellWatcher, ended: CellWatcher) -> Callable[[], None]:
+    def on_cell(self, started: CellWatcher, ended: CellWatcher, *, nested: bool = False) -> Callable[[], None]:
         """Call back when a cell starts and when it ended."""
         if self.shell is None:
             return lambda: None
-        events = self.shell.events
-
-        def before(*_: object) -> None:
-            started()
-
-        def after(*_: object) -> None:
-            ended()
-
-        events.register("pre_run_cell", before)
-        events.register("post_run_cell", after)
-
-        def stop() -> None:
-            events.unregister("pre_run_cell", before)
-            events.unregister("post_run_cell", after)
-
-        return stop
+        return watch_cells(self.shell.events, started, ended, nested=nested)
 
     def interrupt_cell(self) -> None:
         """Interrupt the running cell, as the stop button does; works from any thread."""

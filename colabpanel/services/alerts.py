@@ -13,7 +13,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from colabpanel.errors import ColabPanelError, HostError, InputError
 from colabpanel.hosts import Host, detect
 
-__all__ = ["send_webhook"]
+__all__ = ["checked_webhook", "send_webhook"]
 
 _LONGEST = 1900  # letters; Discord takes 2,000
 _TEAMS = (".logic.azure.com", ".api.powerplatform.com", ".powerautomate.com")
@@ -46,6 +46,15 @@ def send_webhook(
     problem = _send(_request(address, title, text[:_LONGEST]), address.hostname or "", timeout)
     if problem is not None:  # raised here, where no exception that holds the address is its context
         raise problem
+
+
+def checked_webhook(url: str) -> str:
+    """Return an address, if alerts can be sent to it.
+
+    Raises:
+        InputError: They cannot.
+    """
+    return _checked(url).geturl()
 
 
 def _checked(url: str) -> SplitResult:

@@ -9,6 +9,7 @@ import ipywidgets
 import traitlets
 
 from colabpanel.errors import InputError
+from colabpanel.services.alerts import checked_webhook
 from colabpanel.tabs._base import Tab, card
 from colabpanel.widgets.basics import button, styled
 from colabpanel.widgets.messages import Message
@@ -53,10 +54,15 @@ class AlertsCard:
     def _webhook_given(self, change: dict[str, Any]) -> None:
         """Take the address out of the field: what stands in a field is saved with the notebook."""
         given = change["new"].strip()
-        if given and not self._tab.context.host.is_served:
-            self._tab.context.state.alert_webhook = "" if given == "-" else given
-            self.webhook.value = ""
-            self._say_webhook()
+        if not given or self._tab.context.host.is_served:
+            return
+        self.webhook.value = ""
+        self._tab.notice.clear()
+        try:
+            self._tab.context.state.alert_webhook = "" if given == "-" else checked_webhook(given)
+        except InputError as error:
+            self._tab.notice.show(Message("error", error.message, error.hint))
+        self._say_webhook()
 
     def _say_webhook(self) -> None:
         host = urlsplit(self._tab.context.state.alert_webhook).hostname

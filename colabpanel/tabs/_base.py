@@ -103,7 +103,7 @@ class Tab(ABC):
 
     def absolute(self, path: str) -> str:
         """Return a path that means the same in every list and process, whatever root is served then."""
-        return os.path.normpath(Path(self.context.host.root or "").absolute() / Path(path).expanduser())
+        return os.path.normpath(Path(self.context.host.root or "").absolute() / os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises for ~x
 
     def update(self) -> None:
         """Bring the views of running jobs up to date."""
@@ -186,7 +186,7 @@ class Tab(ABC):
                 elif not job.cancelled():
                     otherwise(error)
 
-        self.context.runner.submit(name, work).add_done_callback(ended)
+        self.context.runner.look(name, work).add_done_callback(ended)
 
 
 def _ending(job: Job[T], say: Callable[[T], Message]) -> Message:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import ipywidgets
 
-from colabpanel.jobs import Job
 from colabpanel.progress import Progress
 from colabpanel.services.session.finishing import Finished, finish
 from colabpanel.services.session.safety import SafetyCheck
@@ -71,7 +70,7 @@ class FinishCard:
 
     def _finish(self, progress: Progress, /, *, anyway: bool) -> Finished:
         return finish(
-            jobs=lambda: [job for job in self._tab.context.runner if job is not progress and _is_work(job)],
+            jobs=lambda: [job for job in self._tab.context.runner if job is not progress and not job.is_look],
             countdown=_COUNTDOWN,
             anyway=anyway,
             changed_since=lambda: self._tab.context.activity.cell_began,
@@ -87,11 +86,6 @@ class FinishCard:
     def _say_code(self, _: object = None) -> None:
         anyway = ", anyway=True" if self.anyway.value else ""
         self.code.show(["import colabpanel", f"colabpanel.finish(countdown={_COUNTDOWN:g}{anyway})"])
-
-
-def _is_work(job: Job[object]) -> bool:
-    """Whether a job is work that the user started: it is called after its tab, and short looks are not."""
-    return job.name.endswith("Tab")
 
 
 def _released(_: Finished) -> Message:

@@ -119,6 +119,7 @@ class ImageFolderCard:
         if self._folder is None or self._folder.path != folder.path:
             self.choices = {}
         self._folder, self._checked = folder, None
+        self.grid.show([], {})
         names = [(sendable(f"{name} ({count:,})"), name) for name, count in folder.classes.items()][:_MOST_CLASSES]
         self.in_class.options = [(_ALL, ""), *names]
         self.in_class.value = ""
@@ -199,11 +200,13 @@ class ImageFolderCard:
         folder, root, chosen = self._listing(), self._tab.context.host.root, self._chosen
         self._tab.start_job(
             self.check_jobs,
-            self._found,
+            lambda checked: self._found(folder, checked),
             lambda progress: check_images(folder, chosen, root=root, progress=progress),
         )
 
-    def _found(self, checked: CheckedImages) -> Message:
+    def _found(self, folder: ImageFolder, checked: CheckedImages) -> Message:
+        if folder is not self._folder:
+            return Message("info", "Other images are listed by now.", "Check those, if you wish.")
         self._checked = checked
         self.reject_button.layout.display = None if checked.broken or checked.duplicates else "none"
         return checked_message(checked)

@@ -73,14 +73,17 @@ class MoreMemoryCard:
         """Look for variables that would take less in another form."""
         host = self._tab.context.host
         self._show_facts()
-        self._tab.in_background("savings", lambda _: savings(host=host), self._show)
+        self._tab.in_background("savings", lambda _: savings(host=host), self._found_by_a_click)
+
+    def _found_by_a_click(self, found: list[Saving]) -> None:
+        self._show(found)
+        if not found:
+            self.jobs.message.show(Message("ok", "Nothing was found that would take much less in another form."))
 
     def _show(self, found: list[Saving]) -> None:
         self._found = {f"{one.name} {one.how}": one for one in found}
         self.table.show([_row(one) for one in found])
         self.chosen.options = [(sendable(_title(one)), key) for key, one in self._found.items()]
-        if not found:
-            self.jobs.message.show(Message("ok", "Nothing was found that would take much less in another form."))
         self._changed(None)
 
     def _changed(self, _: object) -> None:
@@ -96,7 +99,9 @@ class MoreMemoryCard:
         self._tab.start_job(self.jobs, self._shrunk, shrink_from_panel, self._tab.context.host, one.name, how=one.how)
 
     def _shrunk(self, done: Shrunk) -> Message:
-        self.look()
+        host = self._tab.context.host
+        self._show_facts()
+        self._tab.in_background("savings", lambda _: savings(host=host), self._show)
         sentence = f"{done.name} takes {words.size(done.after)} now, instead of {words.size(done.before)}."
         hint = f"Its values are in {done.file}, which must stay there." if done.file is not None else ""
         if done.still_held:

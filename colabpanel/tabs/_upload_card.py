@@ -59,8 +59,9 @@ class UploadCard:
         self.target.start_folder = str(host.workspace)
         self.target.text.placeholder = sendable(str(host.workspace))
         self.target.path = directory
+        rules = _RULES[:-1] if host.is_served else _RULES
         self.overwrite = styled(
-            ipywidgets.Dropdown(description="If it exists", options=_RULES, value=overwrite), "cp-field"
+            ipywidgets.Dropdown(description="If it exists", options=rules, value=overwrite), "cp-field"
         )
         self.told = ipywidgets.HTML()
         self.upload_button = button("Upload", tooltip="Take the chosen files", icon="upload", kind="primary")

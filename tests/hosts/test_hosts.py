@@ -426,3 +426,18 @@ def test_colab_keeps_secrets_and_others_none() -> None:
     plain = IPythonHost()
     assert not plain.keeps_secrets
     assert plain.secret("HF_TOKEN") is None
+
+
+def test_a_cell_that_runs_others_is_one_and_it_is_known_while_it_awaits() -> None:
+    shell, seen = FakeShell(), list[str]()
+    host = IPythonHost(shell)
+    stop = host.on_cell(lambda: seen.append("began"), lambda: seen.append("ended"))
+    assert not host.runs_cell
+    for event in ("pre_run_cell", "pre_run_cell", "post_run_cell"):
+        shell.events.fire(event)
+    assert (seen, host.runs_cell, IPythonHost(shell).runs_cell) == (["began"], True, True)
+    shell.events.fire("post_run_cell")
+    assert (seen, host.runs_cell) == (["began", "ended"], False)
+    stop()
+    shell.events.fire("pre_run_cell")
+    assert seen == ["began", "ended"]

@@ -75,6 +75,18 @@ def test_only_what_changed_is_copied_and_nothing_is_deleted(source: Path, tmp_pa
     assert tree_of(target) == {**TREE, "a.txt": b"A", "new": b"new", "foreign": b"stays"}
 
 
+@pytest.mark.parametrize(("apart", "files"), [(0, 0), (1, 1), (10**9, 1), (-500_000_000, 0)])
+def test_files_of_one_size_that_are_only_about_as_old_are_not_the_same(tmp_path: Path, apart: int, files: int) -> None:
+    """But a target may have rounded a time to whole seconds."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "m.json").write_text(name)
+    moment = 1_700_000_000_500_000_000
+    os.utime(tmp_path / "a/m.json", ns=(moment, moment))
+    os.utime(tmp_path / "b/m.json", ns=(moment + apart, moment + apart))
+    assert copy(tmp_path / "a", tmp_path / "b").files == files
+
+
 def test_a_target_that_sets_its_own_times_is_understood(source: Path, tmp_path: Path) -> None:
     copy(source, tmp_path / "target")
     for file in (tmp_path / "target").rglob("*"):

@@ -174,6 +174,10 @@ def test_alerts_are_switched_and_tried(panel: Panel, tab: MemoryTab, monkeypatch
     assert "hooks.example" in card.webhook.placeholder
     card.try_button.click()
     assert sent == ["https://hooks.example/secret"]
+    for bad in ("https://[abc", "hooks.example/secret"):
+        card.webhook.value = bad
+        assert "This is no address of a webhook." in tab.notice.value
+        assert panel.state.alert_webhook == "https://hooks.example/secret"
     card.webhook.value = "-"
     assert panel.state.alert_webhook == ""
     card.sound.value = True

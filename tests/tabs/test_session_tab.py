@@ -260,7 +260,7 @@ class _HeldFinish(JobRunner):
         if name == "colabpanel-SessionTab":
             self.threads.append(threading.Thread(target=work))
             self.threads[-1].start()
-        elif name == "colabpanel-StagingTab":
+        elif name == "colabpanel-transfer":
             self.held(work, name)
         else:
             run_inline(work, name)
@@ -281,7 +281,7 @@ def test_other_jobs_of_the_panel_are_waited_for(
     panel = make_panel(colab, runner=runner)
     card = _tab(panel).finish
     card.anyway.value = True
-    job = runner.submit("StagingTab", lambda _: looked_at.set())
+    job = runner.submit("transfer", lambda _: looked_at.set())
     card.button.click()
     assert card.job.job is not None
     while "Waiting until no cell and no job runs" not in card.job.job.snapshot().description:

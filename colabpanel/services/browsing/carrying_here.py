@@ -63,7 +63,8 @@ def carry_here(
         if taken and overwrite == "ask":
             return {"status": "taken", "taken": taken}
         _sweep(into)
-        carrying = _Carrying(into, overwrite, root, progress, moving=moving)
+        twice = {name for name in names if names.count(name) > 1} if overwrite == "replace" else set()
+        carrying = _Carrying(into, overwrite, root, progress, moving=moving, twice=twice)
         for spot in spots:
             carrying.carry(spot)
         return carrying.result()
@@ -91,9 +92,11 @@ def _machine() -> str:
 class _Carrying:
     """Entries on their way into one folder."""
 
-    def __init__(self, into: Path, overwrite: Overwrite, root: str | None, progress: Progress, *, moving: bool) -> None:
+    def __init__(
+        self, into: Path, overwrite: Overwrite, root: str | None, progress: Progress, *, moving: bool, twice: set[str]
+    ) -> None:
         self._into, self._overwrite, self._root, self._progress = into, overwrite, root, progress
-        self._moving, self._on_drive = moving, on_drive(into)
+        self._moving, self._twice, self._on_drive = moving, twice, on_drive(into)
         self.entries = self.files = self.size = 0
         self.made: list[str] = []
         self.skipped: list[Skipped] = []
@@ -126,6 +129,8 @@ class _Carrying:
         target = self._into / spot.name
         if self._moving and spot.parent == self._into:
             raise PathError("it is in this folder already")
+        if spot.name in self._twice:
+            raise PathError("another one that was chosen has the same name")
         if self._on_drive:
             check_name(spot.name, on_drive=True)
         if not os.path.lexists(target):

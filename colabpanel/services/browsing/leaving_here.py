@@ -47,7 +47,7 @@ class Origin:
 
     def note_what_stands_at(self, target: Path) -> None:
         """Remember what is there already and may be taken for the copy, by its size."""
-        self._not_copied = {file.name for file in self._files if _size(self._copy_of(file, target)) == file.size}
+        self._not_copied = {file.name for file in self._files if self._size_at(target, file) == file.size}
 
     def leave(self, target: Path, progress: Progress) -> list[Skipped]:
         """Delete each file whose copy stands at the target, and the folders that are empty then.
@@ -58,7 +58,7 @@ class Origin:
         stays = []
         for file in self._files:
             path = self._spot / file.name if self._is_folder else self._spot
-            if self._is_left_safely(file, path, self._copy_of(file, target)):
+            if self._is_left_safely(file, path, target):
                 with contextlib.suppress(OSError):  # told below
                     path.unlink()
                 progress.advance(1)
@@ -71,14 +71,22 @@ class Origin:
     def _copy_of(self, file: FoundFile, target: Path) -> Path:
         return target / file.name if self._is_folder else target
 
-    def _is_left_safely(self, file: FoundFile, path: Path, copy: Path) -> bool:
+    def _size_at(self, target: Path, file: FoundFile) -> int | None:
+        """Return the size of what stands where the copy is; None for what is a link, or is reached through one."""
+        copy = self._copy_of(file, target)
+        between = copy.parents[: len(copy.parts) - len(target.parts) - 1] if self._is_folder else ()
+        return None if any(above.is_symlink() for above in between) else _size(copy)
+
+    def _is_left_safely(self, file: FoundFile, path: Path, target: Path) -> bool:
         try:
             now = path.lstat()
         except OSError:
             return False
         if not stat.S_ISREG(now.st_mode) or (now.st_size, now.st_mtime_ns) != (file.size, file.modified_ns):
             return False
-        return _size(copy) == file.size and (file.name not in self._not_copied or _same(path, copy))
+        if self._size_at(target, file) != file.size:
+            return False
+        return file.name not in self._not_copied or _same(path, self._copy_of(file, target))
 
     def _remove_folders(self) -> list[Skipped]:
         for folder in reversed(_folders(self._spot)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from colabpanel.progress import Progress
 from colabpanel.services.checkpoints.found.scan import find_checkpoints
 from colabpanel.services.checkpoints.metrics import insist_on
 from colabpanel.services.checkpoints.models import Checkpoint, Place, VerifiedCheckpoint
+from colabpanel.services.checkpoints.places import request_place
 from colabpanel.services.checkpoints.policy import Policy, policy_of
 from colabpanel.services.checkpoints.record import Record
 from colabpanel.services.checkpoints.requests import REQUEST
@@ -37,10 +38,10 @@ __all__ = [
 def copies_in(local: Store, mirror: Store | None = None) -> list[Copies]:
     """Return the checkpoints of a store and its mirror, oldest first."""
     places: dict[Place, Store] = {"local": local} if mirror is None else {"local": local, "mirror": mirror}
-    found: dict[str, Copies] = {}
+    found: dict[Hashable, Copies] = {}
     for place, store in places.items():
         for record in store.records():
-            found.setdefault(record.name, Copies(record, {})).stores[place] = store
+            found.setdefault((record.name, record.identity), Copies(record, {})).stores[place] = store
     return sorted(found.values(), key=lambda one: one.record.created)
 
 
@@ -262,5 +263,11 @@ def request_checkpoint(directory: str | Path, *, root: str | Path | None = None)
         PathError: There is no such folder.
         StorageError: The disk failed.
     """
+
+    def work(_: Progress) -> None:
+        place = request_place(_folder(directory, root))
+        place.mkdir(parents=True, exist_ok=True)
+        (place / REQUEST).touch()
+
     with disk_errors_in_words():
-        apart(lambda _: (_folder(directory, root) / REQUEST).touch(), Progress())
+        apart(work, Progress())

@@ -9,6 +9,7 @@ from pathlib import Path
 from colabpanel.errors import ColabPanelError, InputError
 from colabpanel.progress import Progress
 from colabpanel.services.checkpoints.catalog import checkpoints
+from colabpanel.services.checkpoints.found.shards import INDEXES, shards_of
 from colabpanel.services.checkpoints.found.tensors import tensors_of
 from colabpanel.services.checkpoints.metrics import named_like
 from colabpanel.services.checkpoints.models import Checkpoint, TensorInfo
@@ -107,8 +108,16 @@ def find_checkpoint(
 
 def _insist_inside(root: str | Path, path: Path) -> None:
     """Refuse a checkpoint of which a link leads out of the root."""
-    for one in (path, *path.rglob("*")):
+    for one in (path, *path.rglob("*"), *_beside(path)):
         resolve_inside(root, one)
+
+
+def _beside(path: Path) -> list[Path]:
+    """Return the files that belong to the index of a model in several files, or to a prefix of TensorFlow."""
+    if any(path.name.endswith(suffix) for suffix in INDEXES):
+        return [path.with_name(name) for name in shards_of(path)]
+    starts = (f"{path.name}.index", f"{path.name}.data-")
+    return [one for one in path.parent.iterdir() if one.name.startswith(starts)]
 
 
 def checkpoint_contents(

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from colabpanel import words
-from colabpanel.errors import InputError, PathError, SpaceError
+from colabpanel.errors import ArchiveError, InputError, PathError, SpaceError
 from colabpanel.progress import Progress
 from colabpanel.services.checkpoints.comparing import find_checkpoint
+from colabpanel.services.checkpoints.files_of import problem_in
+from colabpanel.services.checkpoints.models import Checkpoint
 from colabpanel.services.checkpoints.weights import weights_of
 from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.files import free_bytes, sweep, sync_folder
@@ -24,6 +26,7 @@ from colabpanel.services.waiting import apart
 __all__ = ["ExportedCheckpoint", "export_checkpoint"]
 
 _TYPES = {"float16": "float16", "fp16": "float16", "bfloat16": "bfloat16", "float32": "float32"}
+_WIDTHS = {"float16": 2, "bfloat16": 2, "float32": 4}
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def export_checkpoint(
         progress: May cancel.
 
     Raises:
-        InputError: There is no such checkpoint, or its weights cannot be read without running code.
+        InputError: There is no such checkpoint, it is damaged, or its weights cannot be read without running code.
+        SpaceError: There is not enough memory or disk for them.
         MissingLibraryError: safetensors or the library to read them is not installed.
         StorageError: The disk failed; what was there before is untouched.
     """
@@ -76,9 +80,11 @@ def export_checkpoint(
 
     def work(relay: Progress) -> ExportedCheckpoint:
         path = _target(target, root)
+        _insist_on_whole(found, relay)
         relay.start(None, "Reading the weights", unit="tensors")
         weights = weights_of(found)
         relay.advance(len(weights))
+        _insist_on_room(path, weights, _TYPES[dtype] if dtype else None)
         converted = {name: _converted(value, _TYPES[dtype] if dtype else None) for name, value in weights.items()}
         relay.start(None, "Writing", unit="tensors", cancellable=False)
         _write(path, converted)
@@ -88,6 +94,45 @@ def export_checkpoint(
 
     with disk_errors_in_words():
         return apart(work, progress)
+
+
+def _insist_on_whole(checkpoint: Checkpoint, progress: Progress) -> None:
+    """Refuse one of ours whose files are not what was saved; others do not tell what they should be."""
+    progress.start(None, "Verifying", unit="files")
+    problem = problem_in(checkpoint.path, checkpoint)
+    if problem:
+        raise ArchiveError(f"{checkpoint.name} is damaged: {problem}.", hint="Choose another checkpoint.")
+
+
+def _insist_on_room(path: Path, weights: Mapping[str, Any], dtype: str | None) -> None:
+    """Refuse weights for which there is no room: a small file may repeat one number as often as it likes."""
+    import psutil
+
+    size = sum(_size_of(value, dtype) for value in weights.values())
+    _insist_on_disk(path, size)
+    free = psutil.virtual_memory().available
+    if size > free:
+        raise SpaceError(
+            f"The weights take {words.size(size)} of memory, and {words.size(free)} are free.",
+            hint="Free some memory, or export as float16.",
+        )
+
+
+def _size_of(value: Any, dtype: str | None) -> int:
+    """Return the bytes of a tensor or array on its own, once it is converted."""
+    is_tensor = hasattr(value, "is_floating_point")
+    has_fractions = value.is_floating_point() if is_tensor else value.dtype.kind == "f"
+    numbers, width = (value.numel(), value.element_size()) if is_tensor else (value.size, value.dtype.itemsize)
+    return int(numbers * (_WIDTHS[dtype] if dtype and has_fractions else width))
+
+
+def _insist_on_disk(path: Path, size: int) -> None:
+    free = free_bytes(path.parent)
+    if size > free:
+        raise SpaceError(
+            f"The file takes {words.size(size)}, and {words.size(free)} are free there.",
+            hint="Choose another disk, or export as float16.",
+        )
 
 
 def _target(target: str | Path, root: str | Path | None) -> Path:
@@ -125,12 +170,7 @@ def _is_infinite(value: Any) -> bool:
 def _write(path: Path, weights: Mapping[str, Any]) -> None:
     is_torch = any(hasattr(value, "is_floating_point") for value in weights.values())
     library = optional("safetensors.torch" if is_torch else "safetensors.numpy", "exporting weights")
-    size = sum(value.nbytes for value in weights.values())
-    if size > free_bytes(path.parent):
-        raise SpaceError(
-            f"The file takes {words.size(size)}, and {words.size(free_bytes(path.parent))} are free there.",
-            hint="Choose another disk, or export as float16.",
-        )
+    _insist_on_disk(path, sum(value.nbytes for value in weights.values()))
     sweep(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import xxhash
 
-from colabpanel.services.checkpoints.models import CheckpointFile
+from colabpanel.services.checkpoints.models import Checkpoint, CheckpointFile
 from colabpanel.services.checkpoints.record import RECORD, Record
 from colabpanel.services.files import delete_file
 
@@ -37,7 +37,7 @@ def _files_in(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def problem_in(folder: Path, record: Record) -> str:
+def problem_in(folder: Path, record: Record | Checkpoint) -> str:
     """Return what is wrong with the files of a checkpoint in a folder, or nothing.
 
     Raises:

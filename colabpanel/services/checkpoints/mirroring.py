@@ -5,9 +5,10 @@ A child process copies and reads back, so neither training's interpreter nor a h
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from colabpanel.errors import ColabPanelError, StorageError
@@ -18,7 +19,7 @@ from colabpanel.services.checkpoints.policy import Policy
 from colabpanel.services.checkpoints.record import Record
 from colabpanel.services.checkpoints.store import Store
 from colabpanel.services.disks import disk_errors_in_words
-from colabpanel.services.isolated import ChildFailedError, call_isolated
+from colabpanel.services.isolated import call_isolated
 from colabpanel.services.mounts import insist_on_mount, remote_mount
 from colabpanel.services.saves import note_save
 
@@ -35,6 +36,12 @@ class Mirroring:
         mirror: Where they shall be, too.
         policy: Which are kept there.
         pauses: Seconds to wait after each failure in a row; the last one again and again.
+
+    Attributes:
+        failure: What went wrong and is not mended yet.
+        copying: The name of what is being copied, or nothing.
+        failures: How often anything went wrong.
+        taken: The names that the mirror had when it was last looked at, which may be long ago.
     """
 
     def __init__(self, local: Store, mirror: Store, policy: Policy, pauses: tuple[float, ...] = _PAUSES) -> None:
@@ -45,6 +52,8 @@ class Mirroring:
         self._woken, self._idle, self._closed = threading.Event(), threading.Event(), threading.Event()
         self._idle.set()
         self._prunes = False
+        self._unwanted: set[Hashable] = set()
+        self.taken: frozenset[str] = frozenset()
         self.failures = 0
         self._process = os.getpid()
         self._lock = threading.Lock()
@@ -63,6 +72,18 @@ class Mirroring:
             self._woken.set()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = start_pending(self._run, "colabpanel-mirror")
+
+    @contextlib.contextmanager
+    def leaving_out(self, records: Iterable[Record]) -> Iterator[None]:
+        """Copy these no more, not even what is being copied, unless what is done meanwhile fails."""
+        unwanted = {record.identity for record in records}
+        self._unwanted |= unwanted
+        try:
+            yield
+        except BaseException:
+            self._unwanted -= unwanted
+            self.wake(prune=False)
+            raise
 
     @property
     def is_idle(self) -> bool:
@@ -89,7 +110,7 @@ class Mirroring:
             try:
                 with disk_errors_in_words():
                     self._round()
-            except (ColabPanelError, ChildFailedError) as error:
+            except Exception as error:  # noqa: BLE001 - whoever waits must be told
                 self.failure = error if isinstance(error, ColabPanelError) else _unexpected(error)
                 self.copying = ""
                 self.failures += 1
@@ -123,11 +144,23 @@ class Mirroring:
 
     def _next(self) -> Record | None:
         """Return what is to be copied next."""
-        here, there = self.local.records(), {record.name: record for record in self.mirror.records()}
-        missing = [record for record in here if record.name not in there]
+        there = {record.name: record for record in self.mirror.records()}
+        self._rename_others(there)
+        here = [record for record in self.local.records() if record.identity not in self._unwanted]
+        missing = [record for record in here if not _is_among(there, record)]
         kept = self._policy.kept([*there.values(), *missing])
         missing = [record for record in missing if record.name in kept]
         return self._policy.best(missing) or (missing[-1] if missing else None)
+
+    def _rename_others(self, there: Mapping[str, Record]) -> None:
+        """Give another name to each checkpoint here under whose name the mirror has something else."""
+        names = self.mirror.names()
+        self.taken = frozenset(names)
+        for record in self.local.records():
+            if record.name in names and not _is_among(there, record):
+                copies = {one.name for one in there.values() if one.identity == record.identity}
+                free = sorted(copies - self.local.names()) or [self.local.free_name(record.step, names)]
+                self.local.rename(record.name, free[0])
 
     def _copy(self, record: Record) -> None:
         insist_on_mount(self.mirror.folder, self._mount)
@@ -135,14 +168,32 @@ class Mirroring:
         try:
             copy_folder(self.local.folder / record.name, part, progress=_Until(self._closed.is_set))
             insist_on_mount(part, self._mount)
-            now = next((here for here in self.local.records() if here.name == record.name), record)
-            published = self.mirror.publish(part, now)  # it may have been pinned meanwhile
-            note_save(self.mirror.folder / published.name, published.created)
+            self._publish(part, record)
         except ColabPanelError:
-            if any(here.name == record.name for here in self.local.records()):
+            if self._now(record) is not None:
                 raise
         finally:
             remove_folder(part)
+
+    def _publish(self, part: Path, record: Record) -> None:
+        """Let a copy be one; not where the checkpoint is deleted meanwhile, which may be before or after."""
+        if record.identity in self._unwanted:
+            return
+        published = self.mirror.publish(part, self._now(record) or record)  # it may have been pinned meanwhile
+        if record.identity in self._unwanted:
+            self.mirror.delete(published.name)
+        else:
+            note_save(self.mirror.folder / published.name, published.created)
+
+    def _now(self, record: Record) -> Record | None:
+        """Return what is noted of a checkpoint now, or None where it is here no more."""
+        here = (one for one in self.local.records() if one.identity == record.identity)
+        return None if record.identity in self._unwanted else next(here, None)
+
+
+def _is_among(records: Mapping[str, Record], record: Record) -> bool:
+    """Whether records, by name, hold this checkpoint, and no other one of its name."""
+    return record.name in records and records[record.name].identity == record.identity
 
 
 def copy_folder(source: Path, target: Path, *, progress: Progress | None = None) -> None:
@@ -176,5 +227,5 @@ class _Until(Progress):
 
 
 def _unexpected(error: BaseException) -> StorageError:
-    last = str(error).strip().splitlines()[-1:] or ["unknown"]
+    last = str(error).strip().splitlines()[-1:] or [type(error).__name__]
     return StorageError(f"Copying to the mirror failed ({last[0][:200]}).", hint="It is tried again.")

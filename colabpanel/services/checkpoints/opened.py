@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +137,9 @@ class OpenedCheckpoints:
         return apart(lambda _: copies_in(self._local, self._mirror), progress or Progress())
 
     def _shown(self, one: Copies) -> Checkpoint:
-        return next(row for row in shown(self._copies(), self.policy) if row.name == one.record.name)
+        return next(
+            row for row in shown(self._copies(), self.policy) if (row.created, row.files) == one.record.identity
+        )
 
     def table(self) -> list[Checkpoint]:
         """Return the checkpoints that are written, here or on the mirror, oldest first.
@@ -169,8 +173,19 @@ class OpenedCheckpoints:
         self.settle()
         with disk_errors_in_words():
             found = self._copies()
-            chosen = [candidates(found, one, self.policy)[0] for one in which]
-            return apart(lambda _: delete_copies(chosen), Progress())
+            chosen = [candidates(found, one, self.policy)[0].record for one in which]
+            with self._leaving_out(chosen):
+                return apart(lambda _: delete_copies(self._copies_of(chosen)), Progress())
+
+    def _leaving_out(self, records: list[Record]) -> AbstractContextManager[None]:
+        """Copy these to the mirror no more."""
+        return contextlib.nullcontext()
+
+    def _copies_of(self, records: list[Record]) -> list[Copies]:
+        """Return where checkpoints are now: they may have come to the mirror just now."""
+        found = copies_in(self._local, self._mirror)
+        wanted = dict.fromkeys(record.identity for record in records)
+        return [one for identity in wanted for one in found if one.record.identity == identity]
 
     def _mark(self, which: str | int, change: Callable[[Record], Record]) -> Checkpoint:
         self.settle()

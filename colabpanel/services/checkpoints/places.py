@@ -12,7 +12,7 @@ from colabpanel.hosts import state_dir
 from colabpanel.services.mounts import insist_on_drive, is_remote
 from colabpanel.services.paths import resolve_inside
 
-__all__ = ["first_place", "places_of"]
+__all__ = ["first_place", "places_of", "request_place"]
 
 
 def places_of(directory: str | Path, mirror: str | Path | None, root: str | Path | None) -> tuple[Path, Path | None]:
@@ -36,3 +36,8 @@ def places_of(directory: str | Path, mirror: str | Path | None, root: str | Path
 def first_place(directory: Path) -> Path:
     """Return the folder on local disk in which checkpoints for a folder elsewhere are written first."""
     return state_dir() / "checkpoints" / xxhash.xxh3_64_hexdigest(os.fsencode(directory))
+
+
+def request_place(directory: Path) -> Path:
+    """Return the folder on local disk in which training that saves into a folder looks whether it is asked to save."""
+    return first_place(directory) if is_remote(directory) else directory

@@ -44,6 +44,11 @@ class Record:
         """Bytes of its files."""
         return sum(file.size for file in self.files)
 
+    @property
+    def identity(self) -> tuple[float, tuple[CheckpointFile, ...]]:
+        """What its copies have in common, whatever they are called, and no other checkpoint has."""
+        return self.created, self.files
+
     def pinned(self, value: bool) -> Record:  # noqa: FBT001 - named where it is called
         """Return it kept whatever the policy says, or not."""
         return replace(self, is_pinned=value)

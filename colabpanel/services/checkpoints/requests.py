@@ -16,7 +16,7 @@ class Requests:
     """Whether someone asked for a checkpoint; asked after each batch, so it costs next to nothing.
 
     Args:
-        folder: Of the store, on local disk.
+        folder: On local disk; see `request_place`.
     """
 
     def __init__(self, folder: Path) -> None:

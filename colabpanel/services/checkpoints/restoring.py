@@ -49,11 +49,11 @@ def candidates(found: list[Copies], which: str | int, policy: Policy) -> list[Co
         raise InputError("There are no checkpoints yet.", hint="Save one first, or look whether the folder is right.")
     if which == "last":
         return found[::-1]
-    by_name = {one.record.name: one for one in found}
+    by_record = {id(one.record): one for one in found}
     if which == "best":
         insist_on(policy.monitor, {name for one in found for name in one.record.metrics})
         return [
-            by_name[record.name] for record in best_first([one.record for one in found], policy.monitor, policy.mode)
+            by_record[id(record)] for record in best_first([one.record for one in found], policy.monitor, policy.mode)
         ]
     chosen = [one for one in found[::-1] if which in (one.record.step, one.record.name)]
     if not chosen:
@@ -86,18 +86,27 @@ def whole_folders(
 def _fetch(record: Record, mirror: Store, local: Store, progress: Progress) -> str:
     """Copy a checkpoint from the mirror; returns what is wrong with it, or nothing.
 
-    A damaged one here makes room for it once it is known to be whole.
+    What is here under its name makes room for it once it is known to be whole.
     """
     part = local.begin(record.name)
     try:
         copy_folder(mirror.folder / record.name, part, progress=progress)
         problem = problem_in(part, record)
         if not problem:
-            local.delete(record.name)
+            _make_room(record, mirror, local)
             local.publish(part, record)
         return problem
     finally:
         remove_folder(part)
+
+
+def _make_room(record: Record, mirror: Store, local: Store) -> None:
+    """Let a checkpoint have its name here: its own damaged copy goes, another one gets another name."""
+    here = next((one for one in local.records() if one.name == record.name), record)
+    if here.identity == record.identity:
+        local.delete(record.name)
+    else:
+        local.rename(here.name, local.free_name(here.step, mirror.names()))
 
 
 def fill(record: Record, folder: Path, parts: Parts, *, strict: bool, trusted: bool, random: bool) -> Outcome:

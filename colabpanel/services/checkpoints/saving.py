@@ -6,7 +6,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, replace
@@ -53,14 +53,21 @@ class Saver:
         store: Where to.
         policy: Which stay there.
         saved: Called in the background when one is there.
+        taken: Returns names that no new one may have, besides those in the store.
     """
 
-    def __init__(self, store: Store, policy: Policy, saved: Callable[[], None]) -> None:
-        self.store, self._policy, self._saved = store, policy, saved
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        saved: Callable[[], None],
+        taken: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        self.store, self._policy, self._saved, self._taken = store, policy, saved, taken
         self._framework: Framework | None = None
         self._last: Future[Record] | None = None
         self._newest = 0.0
-        self._lock = threading.RLock()
+        self._lock, self._swap = threading.RLock(), threading.Lock()
         self._process = os.getpid()
 
     def save(self, parts: Parts, wanted: Wanted) -> Future[Record]:
@@ -81,7 +88,9 @@ class Saver:
                 except BaseException:
                     remove_folder(part)
                     raise
-            self._last = future = Future[Record]()
+            future = Future[Record]()
+            with self._swap:
+                self._last = future
             start_pending(functools.partial(self._write, future, part, record, finish), "colabpanel-checkpoint")
             return future
 
@@ -99,8 +108,10 @@ class Saver:
             error = last.exception(timeout)
         except FutureTimeoutError:
             raise TimeoutError("A checkpoint is still being written.") from None
-        self._last = None
-        say_at_the_end(self, None)
+        with self._swap:
+            if self._last is last:  # another thread may have begun a newer one
+                self._last = None
+                say_at_the_end(self, None)
         if error is not None:
             raise error
 
@@ -120,7 +131,7 @@ class Saver:
         known = max((record.created for record in self.store.records()), default=0.0)
         self._newest = max(time.time(), self._newest + _TICK, known + _TICK)
         return Record(
-            name=self.store.free_name(wanted.step),
+            name=self.store.free_name(wanted.step, self._taken()),
             step=wanted.step,
             created=self._newest,
             epoch=wanted.epoch,

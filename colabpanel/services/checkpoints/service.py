@@ -8,6 +8,7 @@ import warnings
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from colabpanel.services.checkpoints.metrics import insist_on
 from colabpanel.services.checkpoints.mirroring import Mirroring
 from colabpanel.services.checkpoints.models import Checkpoint
 from colabpanel.services.checkpoints.opened import OpenedCheckpoints
-from colabpanel.services.checkpoints.places import first_place, places_of
+from colabpanel.services.checkpoints.places import first_place, places_of, request_place
 from colabpanel.services.checkpoints.policy import Schedule, policy_of
 from colabpanel.services.checkpoints.record import Record
 from colabpanel.services.checkpoints.requests import Requests
@@ -86,14 +87,17 @@ class Checkpoints(OpenedCheckpoints):
         local = Store(first_place(self.directory) if self.directory == self.mirror else self.directory)
         super().__init__(local, Store(self.mirror) if self.mirror else None, policy)
         self._mirroring = Mirroring(local, self._mirror, policy) if self._mirror else None
-        self._saver = Saver(local, policy, self._saved)
-        self._requests = Requests(local.folder)
+        self._saver = Saver(local, policy, self._saved, self._taken)
         _settle_others(local.folder)
         with disk_errors_in_words():
+            self._requests = Requests(apart(lambda _: request_place(self.directory), Progress()))
             local.sweep()
-            self._saver.is_later_than(apart(lambda _: _latest(self._mirror), Progress()))
-            if self._mirroring is not None and local.records():
-                self._mirroring.wake(prune=False)
+            latest, taken = apart(lambda _: _seen_on(self._mirror), Progress())
+            self._saver.is_later_than(latest)
+            if self._mirroring is not None:
+                self._mirroring.taken = taken
+                if local.records():
+                    self._mirroring.wake(prune=False)
         _active.add(self)
 
     def __enter__(self) -> Self:
@@ -253,6 +257,13 @@ class Checkpoints(OpenedCheckpoints):
         if self._mirroring is not None:
             self._mirroring.wake(prune=True)
 
+    def _taken(self) -> frozenset[str]:
+        """Return the names that the mirror has, without asking it: Drive may hang."""
+        return self._mirroring.taken if self._mirroring is not None else frozenset()
+
+    def _leaving_out(self, records: list[Record]) -> AbstractContextManager[None]:
+        return super()._leaving_out(records) if self._mirroring is None else self._mirroring.leaving_out(records)
+
     def _warn_of_mirror(self) -> None:
         """Training goes on without the mirror, which is tried again and again; that it fails is not kept quiet."""
         failure = self._mirroring.failure if self._mirroring else None
@@ -292,12 +303,16 @@ def _settle_others(folder: Path) -> None:
                 other.settle()
 
 
-def _latest(mirror: Store | None) -> float:
-    """Return when the newest of a mirror was saved; that one does not answer is told when it is needed."""
+def _seen_on(mirror: Store | None) -> tuple[float, frozenset[str]]:
+    """Return when the newest of a mirror was saved, and the names it has.
+
+    That a mirror does not answer is told when it is needed.
+    """
     try:
-        return max((record.created for record in mirror.records()), default=0.0) if mirror else 0.0
+        records, names = (mirror.records(), mirror.names()) if mirror else ([], set[str]())
     except OSError:
-        return 0.0
+        return 0.0, frozenset()
+    return max((record.created for record in records), default=0.0), frozenset(names)
 
 
 def _as_checkpoint(written: Future[Record], folder: Path) -> Future[Checkpoint]:

@@ -14,7 +14,7 @@ import platform
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class Store:
             OSError: The disk refused.
         """
         with self._lock:
-            here = self._folders()
+            here = self.names()
             listed = {record.name: record for record in read_manifest(self.folder / MANIFEST) if record.name in here}
             for name in here - set(listed):
                 found = read_record(self.folder / name / RECORD)
@@ -66,7 +66,12 @@ class Store:
                     listed[name] = found
             return sorted(listed.values(), key=lambda record: (record.created, record.name))
 
-    def _folders(self) -> set[str]:
+    def names(self) -> set[str]:
+        """Return the names that are taken, whether by checkpoints or by other folders.
+
+        Raises:
+            OSError: The disk refused.
+        """
         try:
             with os.scandir(self.folder) as entries:
                 return {entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry)}
@@ -91,9 +96,9 @@ class Store:
         host = xxhash.xxh32_hexdigest(platform.node().encode())
         return f".{name}.{host}-{os.getpid()}-{next(_numbers)}.{why}"
 
-    def free_name(self, step: int) -> str:
-        """Return a name for a checkpoint of this step that nothing here has."""
-        taken, name, number = self._folders(), f"step-{step:08d}", 1
+    def free_name(self, step: int, taken: Iterable[str] = ()) -> str:
+        """Return a name for a checkpoint of this step that nothing here has, nor is among those that are taken."""
+        taken, name, number = self.names().union(taken), f"step-{step:08d}", 1
         while name in taken:
             number += 1
             name = f"step-{step:08d}-{number}"
@@ -175,6 +180,18 @@ class Store:
             write_atomic(self.folder / name / RECORD, as_json(changed))
             self._list([*records.values(), changed])
             return changed
+
+    def rename(self, name: str, new: str) -> None:
+        """Give a checkpoint another name, if it is here."""
+        with self._lock:
+            records = {record.name: record for record in self.records()}
+            if name not in records:
+                return
+            changed = replace(records.pop(name), name=new)
+            write_atomic(self.folder / name / RECORD, as_json(changed))
+            (self.folder / name).rename(self.folder / new)
+            sync_folder(self.folder)
+            self._list([*records.values(), changed])
 
     def is_pinned(self, name: str) -> bool:
         """Whether a checkpoint is pinned, by its own record: another process may have pinned it just now."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from colabpanel.errors import ArchiveError, InputError
+from colabpanel.services.checkpoints.found.headers import safetensors_of
+from colabpanel.services.checkpoints.found.shards import shard_files
 from colabpanel.services.checkpoints.models import Checkpoint
 from colabpanel.services.optional import optional
 
@@ -15,6 +17,7 @@ __all__ = ["weights_of"]
 
 _NESTED = ("state_dict", "model_state_dict", "model", "module", "net", "weights")
 _KERAS = ("model.weights.h5",)
+_NOT_IN_NUMPY = ("bfloat16", "float8")
 
 
 def weights_of(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -40,11 +43,12 @@ def _from_torch(path: Path) -> Iterator[tuple[str, Any]]:
     optional("torch", "reading files of PyTorch")
     from colabpanel.services.checkpoints.frameworks.torch_models import read_state
 
-    state = read_state(path / "model.pt" if path.is_dir() else path, in_place=True)
-    for name in _NESTED:
-        if isinstance(state, Mapping) and isinstance(state.get(name), Mapping):
-            state = state[name]
-    yield from _flat(state, "")
+    for file in shard_files(path / "model.pt" if path.is_dir() else path):
+        state = read_state(file, in_place=True)
+        for name in _NESTED:
+            if isinstance(state, Mapping) and isinstance(state.get(name), Mapping):
+                state = state[name]
+        yield from _flat(state, "")
 
 
 def _flat(state: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -63,8 +67,12 @@ def _from_lightning(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _from_safetensors(path: Path) -> Iterator[tuple[str, Any]]:
-    library = optional("safetensors.numpy", "reading safetensors files")
-    files = sorted(path.parent.glob("*.safetensors")) if path.suffix == ".json" else [path]
+    files = shard_files(path)
+    dtypes = {tensor.dtype for file in files for tensor in safetensors_of(file)}
+    unknown = sorted(dtype for dtype in dtypes if dtype.startswith(_NOT_IN_NUMPY))
+    if unknown:
+        optional("torch", f"reading numbers of {unknown[0]}, which NumPy does not have,")
+    library = optional(f"safetensors.{'torch' if unknown else 'numpy'}", "reading safetensors files")
     for file in files:
         try:
             yield from library.load_file(file).items()

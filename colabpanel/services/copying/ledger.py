@@ -79,12 +79,12 @@ class Ledger:
                     self._files = {name: tuple(record) for name, record in found["files"].items()}
 
     def is_unchanged(self, file: FoundFile, there: os.stat_result | None) -> bool:
-        """Whether a file stands at its place as it is, going by sizes and times."""
-        if there is None or there.st_size != file.size:
+        """Whether a file stands at its place as it is, going by sizes and times; never where no ledger is kept."""
+        if self._path is None or there is None or there.st_size != file.size:
             return False
         if self._files.get(file.name) == (file.size, file.modified_ns, there.st_size, there.st_mtime_ns):
             return True
-        return abs(there.st_mtime_ns - file.modified_ns) <= _CLOCK and file.name not in self._files
+        return file.name not in self._files and _is_same_time(file.modified_ns, there.st_mtime_ns)
 
     def note(self, file: FoundFile, there: os.stat_result) -> None:
         """Remember a file that was copied."""
@@ -102,3 +102,8 @@ class Ledger:
             ledgers = sorted(self._path.parent.glob("*.json"), key=lambda path: path.stat().st_mtime)
             for path in ledgers[:-_MOST]:
                 path.unlink(missing_ok=True)
+
+
+def _is_same_time(ours: int, theirs: int) -> bool:
+    """Whether a time that a copy was given is that of its file; a copy's may be rounded to whole seconds or two."""
+    return ours == theirs or (theirs % 10**9 == 0 and ours % 10**9 != 0 and abs(theirs - ours) <= _CLOCK)

@@ -58,15 +58,25 @@ def files_in(folder: str, progress: Progress) -> tuple[list[DriveFile], list[Ski
             "Google Drive does not list this folder.",
             hint="Share it so that anyone with the link may read it, or update gdown: pip install -U gdown",
         ) from None
-    files, skipped = list[DriveFile](), list[Skipped]()
+    files, skipped = _named(found)
+    if not files and not skipped:
+        raise InputError("This folder of Google Drive holds no files.", hint="Open the link in a browser.")
+    return files, skipped
+
+
+def _named(found: list[tuple[str, str]]) -> tuple[list[DriveFile], list[Skipped]]:
+    files, skipped, taken = list[DriveFile](), list[Skipped](), set[tuple[str, ...]]()
     for key, path in found:
         parts = safe_parts(path)
         if isinstance(parts, str) or not parts or not clean(parts[-1]):
             skipped.append(Skipped(path, parts if isinstance(parts, str) else "it has no name"))
-        else:
-            files.append(DriveFile(key, parts[:-1], clean(parts[-1])))
-    if not files and not skipped:
-        raise InputError("This folder of Google Drive holds no files.", hint="Open the link in a browser.")
+            continue
+        place = (*parts[:-1], clean(parts[-1]))
+        if place in taken:
+            skipped.append(Skipped(path, "another file has the same name"))
+            continue
+        taken.add(place)
+        files.append(DriveFile(key, place[:-1], place[-1]))
     return files, skipped
 
 

@@ -100,7 +100,7 @@ class CellLedger:
     def start(self) -> None:
         """Begin to note cells; does nothing where it does already."""
         if self._stop is None:
-            self._stop = self._host.on_cell(self._started, self._ended)
+            self._stop = self._host.on_cell(self._started, self._ended, nested=True)
 
     def stop(self) -> None:
         """Note no more; the rows stay."""

@@ -44,18 +44,22 @@ class KernelWatch:
         self._listeners: list[Callable[[GuardEvent], None]] = []
         self._lock = threading.Lock()
         self._stop: Callable[[], None] | None = None
+        self._users = 0
 
     def start(self) -> None:
-        """Begin to note cells; does nothing where it does already."""
+        """Begin to note cells; to be stopped as often, for a panel that is shown anew begins before the other ends."""
+        self._users += 1
         if self._stop is None:
             self._stop = self._host.on_cell(self.history.cell_started, self.history.cell_ended)
             self.ledger.start()
 
     def stop(self) -> None:
         """Note no more cells; what was seen stays, and the guard goes on."""
-        if self._stop is not None:
+        self._users = max(self._users - 1, 0)
+        if self._stop is not None and not self._users:
             self._stop()
             self._stop = None
+            self.history.cell_ended()
             self.ledger.stop()
 
     def look(self) -> Usage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ class _Ending:
     ) -> None:
         self._host, self._jobs, self.progress, self._pause = host, jobs, progress, pause
         self._known: dict[int, Waited] = {}
-        self._cell_began = False
+        self._cell_began, self._is_apart = False, threading.current_thread() is not threading.main_thread()
         self.close = host.on_cell(self._note_cell, lambda: None)
 
     def _note_cell(self) -> None:
@@ -139,12 +140,13 @@ class _Ending:
         self._cell_began = False
 
     def _is_disturbed(self) -> bool:
-        """Whether a job runs, or a cell has begun since it was last waited for."""
+        """Whether a job or, apart from one that finishes itself, a cell runs, or has begun since it was waited for."""
         self._known.update({id(job): job for job in self._jobs()})
         ended = [job for job in self._known.values() if job.done()]
         for job in ended:
             _insist_on_success(job)
-        return self._cell_began or len(ended) < len(self._known)
+        runs_cell = self._is_apart and self._host.runs_cell  # it may await, and leave the main thread free
+        return runs_cell or self._cell_began or len(ended) < len(self._known)
 
     def _rest(self) -> None:
         self._pause(1 / _LOOKS_PER_SECOND)

@@ -128,9 +128,13 @@ def checked_interval(seconds: float) -> float:
     Raises:
         InputError: It is none: a tenth of a second at least, and an hour at most.
     """
-    if not _SHORTEST_INTERVAL <= seconds <= _LONGEST_INTERVAL:
+    try:
+        number = float(seconds)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not _SHORTEST_INTERVAL <= number <= _LONGEST_INTERVAL:
         raise InputError("A heartbeat comes every 0.1 to 3,600 seconds.", hint="Leave interval out for 60.")
-    return float(seconds)
+    return number
 
 
 @dataclass(frozen=True)

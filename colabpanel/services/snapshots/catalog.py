@@ -148,6 +148,7 @@ def prune_snapshots(
 
     Raises:
         InputError: ``keep`` is less than one, or the folder cannot be listed.
+        StorageError: The disk failed; nothing that is needed was deleted.
     """
     if keep < 1:
         raise InputError("keep must be at least 1.")

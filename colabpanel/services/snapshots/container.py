@@ -8,7 +8,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +26,7 @@ __all__ = ["ContainerWriter", "Written"]
 _BATCH = 16  # pieces handed to the threads at a time
 _GATHERS = hasattr(os, "pwritev")
 _AT_ONCE = 512  # places of memory that one call writes; systems take at least 1,024
+_GRACE = 1.0  # seconds that a write which is under way has to end when all is called off; Windows deletes no open file
 
 
 class Written(NamedTuple):
@@ -59,18 +60,43 @@ class _Sums:
         return length
 
 
+class _Copies:
+    """Keeps copies of the batches in flight, so that what is written is what is summed up; buffers are used again."""
+
+    def __init__(self) -> None:
+        self._buffers = deque([memoryview(b"")] * IN_FLIGHT)
+
+    def of(self, batch: list[Piece]) -> list[Piece]:
+        """Return a copy of a batch, which holds until so many more as are in flight have been copied."""
+        buffer, length = self._buffers.popleft(), sum(map(_length, batch))
+        if len(buffer) < length:
+            buffer = memoryview(bytearray(length))
+        self._buffers.append(buffer)
+        pieces, end = list[Piece](), 0
+        for piece in batch:
+            start = end
+            for part in piece:
+                buffer[end : end + len(part)] = part
+                end += len(part)
+            pieces.append([buffer[start:end]])
+        return pieces
+
+
 class ContainerWriter:
     """Writes members one after another: one thread writes while another one takes checksums.
 
-    Use it in a ``with`` statement.
+    Use it in a ``with`` statement. It has a descriptor of its own, which is closed after the last write: one that is
+    left behind, as Drive hangs, goes into no other file that was opened since.
 
     Args:
         handle: The file, opened for writing and empty.
         told: Is told the bytes as they are written, and may raise to end it.
+        changing: Whether the memory that is written may change meanwhile; a few batches of it are copied then.
     """
 
-    def __init__(self, handle: int, told: Callable[[int], None]) -> None:
-        self._handle, self._told = handle, told
+    def __init__(self, handle: int, told: Callable[[int], None], *, changing: bool = False) -> None:
+        self._handle, self._told = os.dup(handle), told
+        self._copies = _Copies() if changing else None
         self._writing, self._summing = Lanes(1), Lanes(1)
         self._position, self._modified = 0, int(time.time())
         self._entries: list[bytes] = []
@@ -79,8 +105,12 @@ class ContainerWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        closed = self._writing.submit(functools.partial(os.close, self._handle))
         self._writing.close()
         self._summing.close()
+        wait([closed], None if error is None else _GRACE)
+        if error is None:
+            closed.result()
 
     def add(self, name: str, parts: Iterable[Buffer], head: bytes = b"") -> Written:
         """Write a member of these bytes, of any number; a head in front of them is a piece of its own.
@@ -102,7 +132,8 @@ class ContainerWriter:
     def _write_all(self, parts: Iterable[Buffer], offset: int, head: bytes, sums: _Sums) -> None:
         """Write pieces, and sum them up in another thread, which takes them in the same order."""
         waiting: deque[tuple[Future[None], Future[int]]] = deque()
-        for batch in _batches(head, parts):
+        for found in _batches(head, parts):
+            batch = found if self._copies is None else self._copies.of(found)
             written = self._writing.submit(functools.partial(self._write, batch, offset))
             waiting.append((written, self._summing.submit(functools.partial(sums.take, batch))))
             offset += sum(map(_length, batch))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from colabpanel.errors import ArchiveError
-from colabpanel.services.snapshots.manifest import read_manifest
+from colabpanel.errors import ArchiveError, StorageError
+from colabpanel.services.disks import errors_about
+from colabpanel.services.snapshots.manifest import Manifest, read_manifest
 
 __all__ = ["SUFFIX", "dependents_of", "snapshots_in"]
 
@@ -14,8 +15,8 @@ SUFFIX = ".snapshot.zip"
 _MOST = 1_000
 
 
-def snapshots_in(folder: Path) -> list[Path]:
-    """Return the snapshots of a folder, newest first; at most a thousand are looked for.
+def snapshots_in(folder: Path, *, most: int | None = _MOST) -> list[Path]:
+    """Return the snapshots of a folder, newest first; at most a thousand are looked for, or so many, or all for None.
 
     Raises:
         OSError: The folder cannot be listed.
@@ -25,25 +26,36 @@ def snapshots_in(folder: Path) -> list[Path]:
         for entry in entries:
             if entry.name.endswith(SUFFIX) and not entry.name.startswith(".") and entry.is_file():
                 found.append((entry.stat().st_mtime, Path(entry.path)))
-                if len(found) >= _MOST:
+                if len(found) == most:
                     break
     return [path for _, path in sorted(found, key=lambda pair: (-pair[0], pair[1].name))]
 
 
 def dependents_of(path: Path) -> list[Path]:
-    """Return the snapshots beside one that refer to leaves in it."""
+    """Return the snapshots beside one that refer to leaves in it; files that are no snapshots do not.
+
+    Raises:
+        StorageError: One of the files cannot be read, so it is not known.
+    """
     try:
-        identity = read_manifest(path)[0].id
-    except (ArchiveError, OSError):
+        identity = _manifest(path).id
+        return [other for other in snapshots_in(path.parent, most=None) if other != path and _needs(other, identity)]
+    except ArchiveError:
         return []
-    found = []
-    for other in snapshots_in(path.parent):
-        if other == path:
-            continue
-        try:
-            bases = read_manifest(other)[0].bases
-        except (ArchiveError, OSError):
-            continue
-        if identity in {known for _, known in bases}:
-            found.append(other)
-    return found
+    except OSError as error:
+        raise StorageError(
+            f"It cannot be told what builds on {path.name}: {os.strerror(error.errno or 0)} ({error.filename}).",
+            hint=f"{path.name} was left as it is: try again when that can be read.",
+        ) from error
+
+
+def _needs(path: Path, identity: str) -> bool:
+    try:
+        return any(known == identity for _, known in _manifest(path).bases)
+    except ArchiveError:
+        return False
+
+
+def _manifest(path: Path) -> Manifest:
+    with errors_about(path):
+        return read_manifest(path)[0]

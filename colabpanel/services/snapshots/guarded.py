@@ -113,7 +113,7 @@ def _scalar(dtype: Any, data: Any = None) -> Any:
 def _frombuffer(data: Any, dtype: Any, shape: Any, order: str, *_axes: Any) -> Any:
     import numpy as np
 
-    _insist(_is_plain(dtype), "an array")
+    _insist(_is_plain(dtype) and isinstance(data, bytes | bytearray | memoryview), "an array")
     return np.frombuffer(bytes(data), dtype).copy().reshape(shape, order=order)
 
 

@@ -6,13 +6,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from colabpanel.errors import InputError, PathError
 from colabpanel.hosts import Host
 from colabpanel.progress import Progress
-from colabpanel.services.snapshots.catalog import prune_snapshots, snapshots
+from colabpanel.services.snapshots.catalog import contents, prune_snapshots, snapshots
 from colabpanel.services.snapshots.folder import SUFFIX
-from colabpanel.services.snapshots.models import Snapshot
+from colabpanel.services.snapshots.models import Contents, Snapshot
 from colabpanel.services.snapshots.namespace import user_variables
 from colabpanel.services.snapshots.service import DumpDraft, draft, load, write
 from colabpanel.services.snapshots.table import fingerprints
@@ -105,15 +106,33 @@ def load_chosen(
 ) -> list[str]:
     """Load variables of a file into the notebook, each under its name with a prefix; returns the new names.
 
+    They are put there on the main thread, once no cell runs; what runs code to be loaded is loaded there, too.
+
     Raises:
         ColabPanelError: As for `load`, or that the dashboard has no notebook; then nothing is changed.
     """
     if host.is_served:
         raise InputError("The dashboard has no notebook to load into.", hint="Export the variables instead.")
     wanted = {name: _identifier(prefix + name) for name in names}
-    found = load(path, names=wanted, trusted=trusted, root=host.root, progress=progress)
-    host.namespace().update(found)
-    return list(found)
+
+    def loaded() -> dict[str, Any]:
+        return load(path, names=wanted, trusted=trusted, root=host.root, progress=progress)
+
+    told = contents(path, root=host.root, progress=progress)
+    found = None if _runs_code(told, names, trusted=trusted) else loaded()
+    progress.start(None, "Waiting until no cell runs", unit="cells")
+
+    def put() -> list[str]:
+        new = loaded() if found is None else found
+        host.namespace().update(new)
+        return list(new)
+
+    return result_of(host.on_main_thread(put), progress)
+
+
+def _runs_code(told: Contents, names: Sequence[str], *, trusted: bool) -> bool:
+    """Whether loading these variables may run code, which may expect to be on the main thread."""
+    return (trusted or told.signed) and any(one.needs != () for one in told.variables if one.name in names)
 
 
 def _identifier(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import types
 from collections.abc import Iterable, Mapping, MutableMapping
@@ -150,16 +151,29 @@ def write(
     progress: Progress | None = None,
 ) -> Snapshot:
     """Write what `draft` took apart; see `dump`."""
-    started = time.monotonic()
-    target, size, reused = apart(lambda relay: _write(path, drafted, base, root, relay), progress or Progress())
+    started, changing = time.monotonic(), _cells_may_run()
+    target, size, reused = apart(
+        lambda relay: _write(path, drafted, base, root, relay, changing=changing), progress or Progress()
+    )
     note_save(target)
     outcomes = tuple(drafted.outcomes.values())
     status = "partial" if any(outcome.status == "skipped" for outcome in outcomes) else "ok"
     return Snapshot(target, status, outcomes, size, reused, time.monotonic() - started)  # type: ignore[arg-type]
 
 
+def _cells_may_run() -> bool:
+    """Whether cells may change variables while they are written: not as long as the main thread waits here for it."""
+    return threading.current_thread() is not threading.main_thread()
+
+
 def _write(
-    path: str | Path, drafted: DumpDraft, base: str | Path | None, root: str | Path | None, progress: Progress
+    path: str | Path,
+    drafted: DumpDraft,
+    base: str | Path | None,
+    root: str | Path | None,
+    progress: Progress,
+    *,
+    changing: bool,
 ) -> tuple[Path, int, int]:
     target = resolve_inside(root, path)
     with disk_errors_in_words():
@@ -175,7 +189,7 @@ def _write(
                 f"{needed[0].name} builds on {target.name}, so it cannot be written over.",
                 hint="Choose another name, or delete it with delete_snapshot(path, fold=True) first.",
             )
-        return target, *write_snapshot(target, drafted.draft, drafted.outcomes, known, progress)
+        return target, *write_snapshot(target, drafted.draft, drafted.outcomes, known, progress, changing=changing)
 
 
 def _base(path: Path) -> BaseLeaves:

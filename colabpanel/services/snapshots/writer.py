@@ -90,8 +90,18 @@ def write_snapshot(
     variables: Mapping[str, SavedVariable],
     base: BaseLeaves | None,
     progress: Progress,
+    *,
+    changing: bool,
 ) -> tuple[int, int]:
     """Write a snapshot beside its place, verify it, and put it there.
+
+    Args:
+        path: Its place.
+        draft: What it will hold.
+        variables: What becomes of each variable.
+        base: What need not be written again.
+        progress: Is told the bytes written, and may cancel.
+        changing: Whether the memory of the variables may change meanwhile.
 
     Returns:
         Its bytes, and those that the base has already.
@@ -102,7 +112,7 @@ def write_snapshot(
     """
     _insist_on_room(path, draft.size if base is None else 0)
     progress.start(draft.size, "Saving")
-    with published(path, progress) as handle, ContainerWriter(handle, progress.advance) as writer:
+    with published(path, progress) as handle, ContainerWriter(handle, progress.advance, changing=changing) as writer:
         manifest, reused = _write_all(writer, draft, variables, base, progress)
         size = seal(writer, manifest, signed=True)
     return size, reused

@@ -10,9 +10,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from colabpanel import words
-from colabpanel.errors import HostError, SpaceError
+from colabpanel.errors import HostError, SpaceError, StorageError
 from colabpanel.hosts import Host
 from colabpanel.progress import Progress
+from colabpanel.services.browsing.naming import free_name
 from colabpanel.services.copying.service import copy
 from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.files import free_bytes
@@ -51,12 +52,29 @@ def send_by_helper(source: Outgoing, host: Host, progress: Progress) -> int:
 
 
 def send_by_drive(source: Outgoing, host: Host, drive: Path, progress: Progress) -> tuple[int, str]:
-    """Copy it into a folder on Google Drive, verified; returns the bytes, and a link to it."""
+    """Copy it into a folder on Google Drive, verified, beside what is there; returns the bytes, and a link to it.
+
+    Raises:
+        StorageError: It could not be written.
+    """
     local = _packed(source, host, progress) if source.packed else source.path
-    copied = copy(local, f"{drive / _ON_DRIVE}/", progress=progress)
-    if source.packed:
-        shutil.rmtree(local.parent, ignore_errors=True)
+    try:
+        copied = copy(
+            local, apart(lambda _: _place_on_drive(drive / _ON_DRIVE, source.name), progress), progress=progress
+        )
+    finally:
+        if source.packed:
+            shutil.rmtree(local.parent, ignore_errors=True)
+    if copied.skipped:
+        raise StorageError(
+            f"{source.name} was not copied to Google Drive: {copied.skipped[0].reason}.", hint="Try again."
+        )
     return copied.size, apart(lambda _: link_on_drive(copied.target), progress)
+
+
+@disk_errors_in_words()
+def _place_on_drive(folder: Path, name: str) -> Path:
+    return folder / (free_name(folder, name) if os.path.lexists(folder / name) else name)
 
 
 def link_on_drive(path: Path) -> str:

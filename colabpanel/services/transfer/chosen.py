@@ -47,7 +47,7 @@ def watch_choices(link: Link, chosen: Callable[[ChosenFiles], object]) -> Callab
         transfer, page, total = str(message.get("transfer")), str(message.get("page")), message.get("total")
         files = _files(message.get("files"))
         so_far = coming.setdefault(transfer, [])
-        if files is None or message.get("first") != len(so_far) or not isinstance(total, int) or total > _MOST:
+        if files is None or message.get("first") != len(so_far) or not isinstance(total, int) or not 0 < total <= _MOST:
             coming.pop(transfer)
             return
         so_far += files

@@ -139,8 +139,10 @@ class Talk:
             try:
                 heard = self._heard.get(timeout=min(_LOOK, every))
             except queue.Empty:
-                progress.advance(0)
+                before = self._clock()
+                progress.advance(0)  # may pause
                 now = self._clock()
+                since, said = since + (now - before), said + (now - before)
                 if self._patience.deaf():
                     since = said = now
                 if now - since >= self._patience.silence:

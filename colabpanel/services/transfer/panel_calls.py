@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from colabpanel import words
-from colabpanel.errors import ColabPanelError
+from colabpanel.errors import ColabPanelError, HostError
 from colabpanel.hosts import Host
 from colabpanel.progress import Progress
 from colabpanel.services.drive import find_drive
@@ -81,7 +81,13 @@ def upload_transfer(
     overwrite: Overwrite = "ask",
     patience: Patience | None = None,
 ) -> Transfer:
-    """Return an upload for the queue; see `plan_upload` for what the arguments mean."""
+    """Return an upload for the queue; see `plan_upload` for what the arguments mean.
+
+    Raises:
+        HostError: The dashboard replaces nothing.
+    """
+    if host.is_served and overwrite == "replace":
+        raise HostError("The dashboard replaces nothing.", hint="Choose to keep both.")
 
     def work(progress: Progress) -> Outcome:
         progress.start(None, "Looking at the folder")

@@ -251,16 +251,34 @@ def test_what_changes_while_it_is_moved_is_not_deleted(
     assert (into / "d/e/c").read_bytes() == b"c"
 
 
-def test_a_file_that_only_looks_the_same_at_the_target_is_not_taken_for_a_copy(
-    source: Path, into: Path, other_disk: Carry
-) -> None:
+def test_a_file_that_only_looks_the_same_at_the_target_is_replaced(source: Path, into: Path, other_disk: Carry) -> None:
     write_tree(into, {"d/e/c": b"X", "a.txt": b"a"})
     for name in ("d/e/c", "a.txt"):
         os.utime(into / name, ns=((source / name).stat().st_mtime_ns,) * 2)
     done = other_disk([source / "d", source / "a.txt"], into, overwrite="replace")
+    assert done.status == "ok"
+    assert (into / "d/e/c").read_bytes() == b"c"
+    assert not (source / "d").exists()
+    assert not (source / "a.txt").exists()
+
+
+def test_what_is_reached_through_a_link_at_the_target_is_no_copy(source: Path, into: Path, other_disk: Carry) -> None:
+    """Else the only copy would be compared with itself, and deleted."""
+    (into / "d").mkdir()
+    (into / "d/e").symlink_to(source / "d/e")
+    done = other_disk([source / "d"], into, overwrite="replace")
     assert done.status == "partial"
     assert (source / "d/e/c").read_bytes() == b"c"
-    assert not (source / "a.txt").exists()
+
+
+def test_two_of_one_name_do_not_replace_each_other(source: Path, into: Path, tmp_path: Path) -> None:
+    write_tree(tmp_path / "other", {"a.txt": b"another"})
+    done = move_entries([source / "a.txt", tmp_path / "other/a.txt"], into, overwrite="replace")
+    assert (done.status, len(done.skipped)) == ("partial", 2)
+    assert (tmp_path / "other/a.txt").read_bytes() == b"another"
+
+
+def test_the_comparison_of_bytes(source: Path) -> None:
     assert leaving_here._same(source / "run.sh", source / "run.sh")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 import colabpanel
 from colabpanel.cli import main
-from colabpanel.errors import ArchiveError, InputError, MissingLibraryError, OutsideRootError, TrustError
+from colabpanel.errors import ArchiveError, InputError, MissingLibraryError, OutsideRootError, SpaceError, TrustError
 from colabpanel.services.checkpoints.service import Checkpoints
 
 torch = pytest.importorskip("torch")
@@ -109,6 +110,90 @@ def test_a_link_out_of_the_root_is_not_followed(run: Path, tmp_path: Path) -> No
         with pytest.raises(OutsideRootError):
             colabpanel.export_checkpoint(run, name, run / "w.safetensors", root=run)
     assert colabpanel.checkpoint_contents(run, "link.pt").tensors
+
+
+def _in_shards(folder: Path, names: list[str], suffix: str = "safetensors") -> Path:
+    index = folder / f"model.{suffix}.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": {f"w{n}": name for n, name in enumerate(names)}}))
+    return index
+
+
+def test_links_of_files_in_several_pieces_are_not_followed_out_of_the_root(run: Path, tmp_path: Path) -> None:
+    safetensors = pytest.importorskip("safetensors.torch")
+    safetensors.save_file({"w0": torch.ones(1)}, tmp_path / "secret.safetensors")
+    shard = run / "model-00001-of-00001.safetensors"
+    shard.symlink_to(tmp_path / "secret.safetensors")
+    _in_shards(run, [shard.name])
+    for end in ("index", "data-00000-of-00001"):
+        (tmp_path / end).write_bytes(b"secret")
+    (run / "one.index").write_bytes(b"")
+    (run / "one.data-00000-of-00001").symlink_to(tmp_path / "data-00000-of-00001")
+    (run / "two.index").symlink_to(tmp_path / "index")
+    (run / "two.data-00000-of-00001").write_bytes(b"")
+    for name in ("model.safetensors.index.json", "one", "two"):
+        with pytest.raises(OutsideRootError):
+            colabpanel.checkpoint_contents(run, name, root=run)
+        with pytest.raises(OutsideRootError):
+            colabpanel.export_checkpoint(run, name, run / "w.safetensors", root=run)
+    assert colabpanel.checkpoint_contents(run, "model.safetensors.index.json").tensors
+
+
+def test_only_the_shards_of_an_index_are_read(tmp_path: Path) -> None:
+    safetensors = pytest.importorskip("safetensors.torch")
+    names = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
+    for number, name in enumerate([*names, "other.safetensors"]):
+        safetensors.save_file({f"w{number}": torch.ones(1)}, tmp_path / name)
+    index = _in_shards(tmp_path, names)
+    assert set(colabpanel.restore_checkpoint(tmp_path, index.name).model) == {"w0", "w1"}
+    (tmp_path / names[1]).unlink()
+    with pytest.raises(ArchiveError, match="which is not there"):
+        colabpanel.restore_checkpoint(tmp_path, index.name)
+    torch.save({"w0": torch.ones(1)}, tmp_path / "model-00001-of-00001.bin")
+    index = _in_shards(tmp_path, ["model-00001-of-00001.bin"], "bin")
+    assert set(colabpanel.restore_checkpoint(tmp_path, index.name).model) == {"w0"}
+
+
+def test_a_damaged_checkpoint_is_not_exported(run: Path, tmp_path: Path) -> None:
+    file = run / "step-00000001/model.pt"
+    state = torch.load(file)
+    torch.save({name: value + 1 for name, value in state.items()}, file)
+    with pytest.raises(ArchiveError, match=r"is damaged: model\.pt"):
+        colabpanel.export_checkpoint(run, 1, tmp_path / "w.safetensors")
+    assert not (tmp_path / "w.safetensors").exists()
+
+
+def test_numbers_that_numpy_does_not_have_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    safetensors = pytest.importorskip("safetensors.torch")
+    safetensors.save_file({"w": torch.ones(2, dtype=torch.bfloat16)}, tmp_path / "st.safetensors")
+    exported = colabpanel.export_checkpoint(tmp_path, "st.safetensors", tmp_path / "out/w", dtype="float32")
+    assert safetensors.load_file(exported.path)["w"].tolist() == [1.0, 1.0]
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingLibraryError, match="bfloat16") as caught:
+        colabpanel.restore_checkpoint(tmp_path, "st.safetensors")
+    assert caught.value.hint == "Run: pip install torch"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_damaged_folders_of_transformers_are_told(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "checkpoint-5"
+    folder.mkdir()
+    (folder / "trainer_state.json").write_text("{}")
+    (folder / name).write_bytes(b"x" * 100)
+    with pytest.raises(InputError):
+        colabpanel.export_checkpoint(tmp_path, folder.name, tmp_path / "w")
+    torch.save(torch.ones(1), folder / name)
+    with pytest.raises(InputError):
+        colabpanel.restore_checkpoint(tmp_path, folder.name)
+
+
+def test_a_small_file_of_large_weights_is_refused(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save({"w": torch.ones(1).expand(1 << 50)}, run / "endless.pt")
+    with pytest.raises(SpaceError, match="are free there"):
+        colabpanel.export_checkpoint(run, "endless.pt", tmp_path / "w")
+    monkeypatch.setattr("colabpanel.services.checkpoints.exporting.free_bytes", lambda _: 1 << 60)
+    with pytest.raises(SpaceError, match="of memory"):
+        colabpanel.export_checkpoint(run, "endless.pt", tmp_path / "w", dtype="float16", root=tmp_path)
+    assert not (tmp_path / "w").exists()
 
 
 def test_any_kind_is_restored(run: Path) -> None:

@@ -7,15 +7,18 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from colabpanel.errors import ArchiveError, ColabPanelError, InputError, OutsideRootError, PathError, StorageError
 from colabpanel.services.checkpoints import catalog, mirroring, places
-from colabpanel.services.checkpoints.record import MANIFEST, RECORD
+from colabpanel.services.checkpoints.record import MANIFEST, RECORD, Record
 from colabpanel.services.checkpoints.service import Checkpoints, active_checkpoints
+from colabpanel.services.checkpoints.store import Store
 from tests.checkpoint_calls import opened, save
 
 PATIENCE = 30.0
@@ -97,6 +100,140 @@ def test_a_mirror_that_vanishes_gets_everything_when_it_is_back(
     checkpoints.wait()
     assert [row.step for row in checkpoints.table() if "mirror" in row.places] == [2, 3]
     assert _hidden(tmp_path) == []
+
+
+def _steps_of_copies(checkpoints: Checkpoints, folder: Path) -> dict[str, float]:
+    """Return what is in each copy on a mirror, by name."""
+    assert checkpoints._mirroring is not None
+    names = [record.name for record in checkpoints._mirroring.mirror.records()]
+    alone = opened(folder, keep_last=None)
+    return {name: float(alone.restore(which=name).model["w"][1]) for name in names}
+
+
+def _save_number(checkpoints: Checkpoints, number: float) -> None:
+    checkpoints.save({"w": np.array([1.0, number])}, step=1, metrics={"loss": 1.0}).result()
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_step_that_only_the_mirror_has_is_saved_again_beside_it(tmp_path: Path, is_open: bool) -> None:
+    checkpoints = opened(tmp_path / "run", mirror=tmp_path / "drive", keep_last=None)
+    _save_number(checkpoints, 1)
+    checkpoints.wait()
+    shutil.rmtree(tmp_path / "run")
+    if not is_open:
+        checkpoints.close()
+        checkpoints = opened(tmp_path / "run", mirror=tmp_path / "drive", keep_last=None)
+    _save_number(checkpoints, 2)
+    checkpoints.wait()
+    assert [(row.name, row.places) for row in checkpoints.table()] == [
+        ("step-00000001", ("mirror",)),
+        ("step-00000001-2", ("local", "mirror")),
+    ]
+    assert _steps_of_copies(checkpoints, tmp_path / "drive") == {"step-00000001": 1, "step-00000001-2": 2}
+
+
+def test_another_checkpoint_of_the_same_name_is_not_taken_for_the_copy(tmp_path: Path) -> None:
+    one, two = (opened(tmp_path / run, mirror=tmp_path / "drive", keep_last=None) for run in ("one", "two"))
+    _save_number(one, 1)
+    one.wait()
+    _save_number(two, 2)  # it does not know yet what the other one has brought there
+    two.wait()
+    assert _steps_of_copies(two, tmp_path / "drive") == {"step-00000001": 1, "step-00000001-2": 2}
+    assert [(row.name, row.places) for row in two.table()] == [
+        ("step-00000001", ("mirror",)),
+        ("step-00000001-2", ("local", "mirror")),
+    ]
+    assert two.restore(which="step-00000001-2").model["w"][1] == 2
+    assert two.restore(which="step-00000001").model["w"][1] == 1
+
+
+def test_fetching_a_checkpoint_keeps_another_one_of_its_name(tmp_path: Path) -> None:
+    for folder, number in (("run", 1), ("drive", 2)):
+        checkpoints = opened(tmp_path / folder)
+        _save_number(checkpoints, number)
+        checkpoints.close()
+    both = opened(tmp_path / "run")
+    both._mirror = Store(tmp_path / "drive")  # as before anything was copied
+    assert [row.places for row in both.table()] == [("local",), ("mirror",)]
+    assert both.restore(which="last").model["w"][1] == 2
+    assert [(row.name, row.places) for row in both.table()] == [
+        ("step-00000001-2", ("local",)),
+        ("step-00000001", ("local", "mirror")),
+    ]
+    assert both.restore(which="step-00000001-2").model["w"][1] == 1
+
+
+def test_a_name_on_the_mirror_that_is_no_checkpoint_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "drive").mkdir()
+    checkpoints = opened(tmp_path / "run", mirror=tmp_path / "drive")
+    (tmp_path / "drive/step-00000001").mkdir()
+    (tmp_path / "drive/step-00000001/mine").write_text("x")
+    save(checkpoints, 1)
+    checkpoints.wait(PATIENCE)
+    assert [(row.name, row.places) for row in checkpoints.table()] == [("step-00000001-2", ("local", "mirror"))]
+
+
+def test_waiting_for_a_checkpoint_does_not_forget_a_newer_one(tmp_path: Path) -> None:
+    saver, newer = opened(tmp_path / "run")._saver, Future[Record]()
+
+    class Last(Future[Record]):
+        def exception(self, timeout: float | None = None) -> None:
+            saver._last = newer  # as a thread that saves meanwhile does
+
+    saver._last = Last()
+    saver.settle()
+    assert saver._last is newer
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoints do not reach the mirror")
+def test_any_failure_of_the_mirror_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copy(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    checkpoints = opened(tmp_path / "run", mirror=tmp_path / "drive")
+    with monkeypatch.context() as patch:
+        patch.setattr(mirroring, "copy_folder", copy)
+        save(checkpoints, 1).result()
+        with pytest.raises(StorageError, match="division by zero"):
+            checkpoints.wait(PATIENCE)
+        assert isinstance(checkpoints.failure, StorageError)
+    checkpoints.wait(PATIENCE)
+    assert [row.places for row in checkpoints.table()] == [("local", "mirror")]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_is_deleted_while_it_is_copied_does_not_come_to_the_mirror(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    checkpoints = opened(tmp_path / "run", mirror=tmp_path / "drive")
+    assert checkpoints._mirroring is not None
+    begun, go_on, mirror = threading.Event(), threading.Event(), checkpoints._mirroring.mirror
+    real = mirror.publish
+
+    def publish(part: Path, record: Record) -> Record:
+        published = real(part, record) if when == "after" else record
+        begun.set()
+        assert go_on.wait(PATIENCE)
+        return published if when == "after" else real(part, record)
+
+    monkeypatch.setattr(mirror, "publish", publish)
+    save(checkpoints, 1)
+    assert begun.wait(PATIENCE)
+    assert checkpoints.delete(1) == ["step-00000001"]
+    go_on.set()
+    checkpoints.wait(PATIENCE)
+    assert checkpoints.table() == []
+    assert _hidden(tmp_path) == []
+
+
+def test_a_deletion_that_is_refused_leaves_the_copying_be(tmp_path: Path) -> None:
+    checkpoints = opened(tmp_path / "run", mirror=tmp_path / "drive")
+    save(checkpoints, 1)
+    checkpoints.pin(1)
+    with pytest.raises(InputError, match="is pinned"):
+        checkpoints.delete(1)
+    checkpoints.wait(PATIENCE)
+    assert [row.places for row in checkpoints.table()] == [("local", "mirror")]
 
 
 def test_a_damaged_checkpoint_is_told_and_the_one_before_is_taken(tmp_path: Path) -> None:
@@ -226,6 +363,20 @@ def test_a_checkpoint_can_be_asked_for_from_anywhere(tmp_path: Path, monkeypatch
     assert checkpoints.save_if_due({"w": 1}, step=104) is not None
     checkpoints.settle()
     assert _hidden(tmp_path) == []
+
+
+@pytest.mark.parametrize("mirror", [None, "other"])
+def test_a_checkpoint_can_be_asked_for_in_a_folder_on_drive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mirror: str | None
+) -> None:
+    monkeypatch.setattr(places, "is_remote", lambda path: "drive" in path.parts)
+    (tmp_path / "drive").mkdir()
+    checkpoints = opened(tmp_path / "drive", every_steps=100, mirror=mirror and tmp_path / mirror)
+    catalog.request_checkpoint(tmp_path / "drive")
+    assert list((tmp_path / "drive").iterdir()) == []
+    assert checkpoints.save_if_due({"w": 1}, step=1) is not None
+    assert checkpoints.save_if_due({"w": 1}, step=2) is None
+    checkpoints.wait(PATIENCE)
 
 
 def test_training_that_ends_with_an_error_leaves_a_checkpoint(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from colabpanel.services.fetching.drive_folders import _named
 from colabpanel.services.fetching.names import clean, name_for
+from colabpanel.services.skipped import Skipped
 from colabpanel.services.web.addresses import parse
 
 
@@ -49,6 +51,12 @@ def test_the_server_names_the_file_within_reason(stated: str, name: str) -> None
 )
 def test_else_the_address_does(asked: str, answered: str, name: str) -> None:
     assert name_for(parse(asked), parse(answered), HTTPMessage()) == name
+
+
+def test_files_of_one_name_in_a_folder_of_drive_are_named() -> None:
+    files, skipped = _named([("1", "d/a.txt"), ("2", "d/a.txt"), ("3", "a.txt")])
+    assert [(one.id, one.above, one.name) for one in files] == [("1", ("d",), "a.txt"), ("3", (), "a.txt")]
+    assert skipped == [Skipped("d/a.txt", "another file has the same name")]
 
 
 def test_long_names_keep_their_ending() -> None:

@@ -109,6 +109,17 @@ def test_a_cell_is_interrupted_once(tmp_path: Path) -> None:
     assert "The cell was interrupted. Memory is at 93%" in watched.events[1].sentence
 
 
+def test_it_interrupts_before_it_tells(tmp_path: Path) -> None:
+    """Whoever is told may have to wait for the views, and memory fills meanwhile."""
+    watched = Watched(tmp_path, interrupt=0.92)
+    told: list[tuple[str, int]] = []
+    watched.guard._on_event = lambda event: told.append((event.kind, watched.host.interrupted))
+    watched.host.begin()
+    watched.at(0.5)
+    watched.at(0.93)
+    assert told == [("warning", 1), ("interrupted", 1)]
+
+
 def test_no_cell_no_interrupt(tmp_path: Path) -> None:
     watched = Watched(tmp_path, warn=None, interrupt=0.9)
     watched.host.begin()
@@ -341,6 +352,8 @@ def test_a_listener_that_fails_does_not_stop_the_guard(tmp_path: Path) -> None:
         {"variables": ["a"]},
         {"snapshot": "folder", "variables": "a"},
         {"seconds_left": 0},
+        {"seconds_left": float("nan")},
+        {"warn": "0.9"},
     ],
 )
 def test_options_that_make_no_sense_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from colabpanel.hosts._base import IPythonHost
 from colabpanel.services.memory import peaks
 from colabpanel.services.memory.ledger import CellLedger, CellRow
 from colabpanel.services.memory.peaks import HighWaterMark, SampledPeak, peak_meter, resident
+from colabpanel.services.memory.watch import watch_of
 from tests.fakes import FakeClock, FakeShell
 from tests.fresh_memory import fresh_memory
 
@@ -285,3 +286,17 @@ def test_resident_is_what_the_system_says() -> None:
 
 def test_growth_may_be_negative() -> None:
     assert CellRow(1, "", 0, 0, 10, 4, 10, exact=True, gpu_peak=None).growth == -6
+
+
+def test_a_panel_shown_anew_begins_before_the_one_before_it_ends() -> None:
+    shell = cast("Any", FakeShell())
+    watch = watch_of(IPythonHost(shell))
+    watch.start()
+    watch.start()
+    watch.stop()
+    shell.events.fire("pre_run_cell")
+    assert watch.history.busy
+    watch.stop()
+    assert not watch.history.busy
+    shell.events.fire("post_run_cell")
+    assert len(watch.history.cells()) == 1

@@ -17,7 +17,7 @@ import pytest
 from colabpanel.errors import HostError, InputError, JobCancelledError
 from colabpanel.hosts._base import IPythonHost
 from colabpanel.services.memory.panel_calls import release_from_panel
-from colabpanel.services.memory.releasing import Released, release, system
+from colabpanel.services.memory.releasing import Released, release, service, system
 from tests.fakes import FakeHost, RecordingProgress
 from tests.services.memory.conftest import pyplot
 
@@ -50,6 +50,20 @@ def test_a_variable_goes_and_its_memory_with_it(host: FakeHost) -> None:
     assert said(released)["variables"] == "Removed big."
     # The C library may have had room for it between other things, and gives that back in a later step.
     assert sum(step.freed or 0 for step in released.steps) > 60 * MB
+
+
+def test_a_cache_that_cannot_be_emptied_is_told_and_the_rest_goes_on(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> str:
+        raise RuntimeError("CUDA error")
+
+    monkeypatch.setattr(service, "CACHES", {"torch": broken})
+    host.variables["a"] = 1
+    released = release("a", caches=True, host=host)
+    assert released.removed == ("a",)
+    assert said(released)["torch"] == "could not be done: CUDA error"
+    assert released.steps[-1].what in {"system", "torch"}
 
 
 def test_small_objects_are_given_back_to_the_system(host: FakeHost) -> None:

@@ -82,7 +82,7 @@ def test_a_snapshot_is_a_save_and_one_that_failed_is_none(
     found = session_clock(host=host, clock=lambda: saved.when + 30)
     assert (found.saved, found.unsaved) == (tmp_path / "one.snapshot.zip", 30.0)
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise StorageError("No.")
 
     monkeypatch.setattr("colabpanel.services.snapshots.service.write_snapshot", fail)

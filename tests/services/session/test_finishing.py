@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -209,12 +209,29 @@ def test_a_cell_that_begins_at_the_last_moment_is_waited_for() -> None:
     loop_once()  # no cell runs
     assert asked.wait(30)  # it wants to release
     shell.events.fire("pre_run_cell")
-    loop_once()  # the cell has ended
+    loop_once()  # the cell awaits
     assert (drive.calls, runtime.unassigned) == ([], 0)
+    shell.events.fire("post_run_cell")
     loop_once()
+    assert (drive.calls, runtime.unassigned) == ([], 0)
     loop_once()
     assert future.result(30).checks
     assert (drive.calls, runtime.unassigned) == ([("unmount",)], 1)
+
+
+@pytest.mark.usefixtures("saved")
+def test_a_cell_that_awaits_is_waited_for(colab: FakeColab) -> None:
+    """It leaves the main thread free, on which the runtime would be released."""
+    colab.runs_cell = True
+    waits = list[float]()
+
+    def pause(seconds: float) -> None:
+        waits.append(seconds)
+        colab.runs_cell = len(waits) < 3
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(finish, host=colab, countdown=0, pause=pause).result(30)
+    assert (len(waits), colab.calls) == (3, ["unmount", "release"])
 
 
 @pytest.mark.usefixtures("saved")

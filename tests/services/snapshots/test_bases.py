@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from colabpanel.errors import ArchiveError, InputError, PathError
+from colabpanel.errors import ArchiveError, InputError, PathError, StorageError
 from colabpanel.services.snapshots.catalog import contents, delete_snapshot, prune_snapshots, snapshots
+from colabpanel.services.snapshots.folder import dependents_of
+from colabpanel.services.snapshots.manifest import read_manifest
 from colabpanel.services.snapshots.service import dump, load
 
 LARGE = np.random.default_rng(0).random(100_000)
@@ -78,6 +82,29 @@ def test_deleting_folds_in_what_others_need(folder: Path) -> None:
     np.testing.assert_array_equal(load(folder / C)["more"], LARGE * 2)
     delete_snapshot(folder / D)
     assert [one.path.name for one in snapshots(folder)] == [C]
+
+
+def test_all_of_a_folder_is_looked_at_before_a_base_goes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("colabpanel.services.snapshots.folder._MOST", 1)
+    (folder / "other.snapshot.zip").write_bytes(b"not one")
+    assert {path.name for path in dependents_of(folder / A)} == {B, C, D}
+
+
+@pytest.mark.parametrize("unreadable", [A, C])
+def test_a_base_stays_while_it_is_not_known_what_builds_on_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, unreadable: str
+) -> None:
+    def read(path: Path) -> Any:
+        if path.name == unreadable:
+            raise OSError(errno.EIO, "it hurts")
+        return read_manifest(path)
+
+    monkeypatch.setattr("colabpanel.services.snapshots.folder.read_manifest", read)
+    for call in (lambda: delete_snapshot(folder / A, fold=True), lambda: prune_snapshots(folder, keep=1)):
+        with pytest.raises(StorageError, match=rf"what builds on a\.snapshot\.zip: .*{unreadable}"):
+            call()
+    assert {path.name for path in folder.iterdir()} == {A, B, C, D}
+    np.testing.assert_array_equal(load(folder / C)["large"], LARGE)
 
 
 def test_a_damaged_base_is_not_folded_in(folder: Path) -> None:

@@ -28,6 +28,7 @@ from colabpanel.services.snapshots.unpickling import unknown_names, unpickle
 
 RAN = "colabpanel_test_ran"
 _reconstruct: Any = np.zeros(1).__reduce__()[0]
+_frombuffer: Any = np.zeros(1).__reduce_ex__(5)[0]
 
 
 class Evil:
@@ -120,8 +121,9 @@ def _object_type() -> Step:
         Step(np.dtype, ("V8", False, True), (3, "|", None, ("f0",), {"f0": (np.dtype("i8"), 4096)}, 8, 1, 0)),
         Step(_reconstruct, (np.ndarray, (0,), b"b"), (1, (1 << 40,), np.dtype("i8"), False, b"12345678")),
         Step(_reconstruct, (np.ndarray, (0,), b"b"), (1, (1,), _object_type(), False, b"12345678")),
+        Step(_frombuffer, (190 << 20, np.dtype("u1"), (190 << 20,), "C")),
     ],
-    ids=range(4),
+    ids=range(5),
 )
 def test_forged_states_of_numpy_are_refused(value: Any) -> None:
     with pytest.raises(ColabPanelError):

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from colabpanel.errors import HostError, InputError, JobCancelledError, OutsideRootError, SpaceError, StorageError
+from colabpanel.services.copying import service as copying
 from colabpanel.services.skipped import Skipped
 from colabpanel.services.transfer import by_hand, panel_calls
 from colabpanel.services.transfer.by_hand import link_on_drive
@@ -128,12 +130,35 @@ def test_what_the_helper_cannot_take_is_copied_to_drive(tmp_path: Path, monkeypa
     assert (tmp_path / "drive/colabpanel downloads/large model.bin").read_bytes() == b"weights"
     assert sent.link == "https://drive.google.com/drive/search?q=large%20model.bin"
     assert sent_summary(sent) == "large model.bin, 7 bytes, was copied to Google Drive."
+    large.write_bytes(b"another")
+    send_to_browser(large, host=host, drive=tmp_path / "drive")
+    assert (tmp_path / "drive/colabpanel downloads/large model.bin").read_bytes() == b"weights"
+    assert (tmp_path / "drive/colabpanel downloads/large model (2).bin").read_bytes() == b"another"
     send_to_browser(host.workspace, host=host, drive=tmp_path / "drive")
     with zipfile.ZipFile(tmp_path / "drive/colabpanel downloads/work.zip") as archive:
         assert archive.namelist() == ["large model.bin"]
     assert list((host.state_dir / "outbox").iterdir()) == []
     monkeypatch.setattr("os.getxattr", lambda *_: b"1a2b", raising=False)
     assert link_on_drive(large) == "https://drive.google.com/file/d/1a2b/view"
+
+
+def test_what_drive_does_not_take_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = FakeHost(tmp_path, drive_mountpoint=tmp_path / "drive")
+    (host.workspace / "a").write_bytes(b"a")
+    (tmp_path / "drive").mkdir()
+    real = copying.copy
+    left_out = (Skipped("a", "it cannot be written: Input/output error"),)
+    monkeypatch.setattr(by_hand, "copy", lambda *args, **more: replace(real(*args, **more), skipped=left_out))
+    with pytest.raises(StorageError, match="not copied to Google Drive: it cannot be written"):
+        send_to_browser(host.workspace / "a", host=host, drive=tmp_path / "drive", route="drive")
+
+
+def test_the_dashboard_replaces_nothing(page: FakePage, tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    host.is_served = True
+    chosen = ChosenFiles("t", "p", (OfferedFile("a", 1, 0),))
+    with pytest.raises(HostError, match="replaces nothing"):
+        upload_transfer(chosen, ".", host=host, link=page, overwrite="replace")
 
 
 def test_nothing_outside_of_the_root_is_sent(page: FakePage, tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import os
 import re
 from pathlib import Path
 
+from colabpanel.errors import ArchiveError
 from colabpanel.services.checkpoints.found.names import stem_of
-from colabpanel.services.checkpoints.found.reading import is_plain_name, json_of
+from colabpanel.services.checkpoints.found.reading import damaged, is_plain_name, json_of
 
-__all__ = ["INDEXES", "shards_of"]
+__all__ = ["INDEXES", "shard_files", "shards_of"]
 
 INDEXES = {".safetensors.index.json": "safetensors", ".bin.index.json": "torch"}
 """How their names end, and of which kind the files are."""
@@ -28,3 +29,21 @@ def shards_of(index: Path) -> list[str]:
     suffix = ".safetensors" if index.name.endswith(".safetensors.index.json") else ".bin"
     shard = re.compile(re.escape(stem_of(index.name)) + r"-\d{5}-of-\d{5}" + re.escape(suffix))
     return sorted(name for name in os.listdir(index.parent) if shard.fullmatch(name))  # noqa: PTH208 - names are enough
+
+
+def shard_files(path: Path) -> list[Path]:
+    """Return the files that an index of shards lists; of any other file, only itself.
+
+    Raises:
+        ArchiveError: One of them is missing, or it lists none.
+        OSError: The disk refused.
+    """
+    if not path.name.endswith(tuple(INDEXES)):
+        return [path]
+    shards = [path.with_name(name) for name in shards_of(path)]
+    if not shards:
+        raise damaged(path, "it lists no files")
+    for shard in shards:
+        if not shard.is_file():
+            raise ArchiveError(f"{path.name} lists {shard.name}, which is not there.", hint="Copy that file, too.")
+    return shards

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from colabpanel.services.checkpoints.found.h5_files import WEIGHTS, h5_tensors_o
 from colabpanel.services.checkpoints.found.headers import safetensors_of
 from colabpanel.services.checkpoints.found.kinds import HDF5, LEGACY_TORCH, ZIP, kind_of_folder
 from colabpanel.services.checkpoints.found.reading import damaged, head_of
-from colabpanel.services.checkpoints.found.shards import INDEXES, shards_of
+from colabpanel.services.checkpoints.found.shards import INDEXES, shard_files
 from colabpanel.services.checkpoints.found.torch_files import torch_tensors_of
 from colabpanel.services.checkpoints.models import TensorInfo
 from colabpanel.services.disks import disk_errors_in_words
@@ -82,7 +81,8 @@ def _of_transformers(folder: Path, names: set[str]) -> list[TensorInfo]:
 def _in_file(path: Path) -> list[TensorInfo]:
     for suffix, kind in INDEXES.items():
         if path.name.endswith(suffix):
-            return _in_shards(path, safetensors_of if kind == "safetensors" else torch_tensors_of)
+            read = safetensors_of if kind == "safetensors" else torch_tensors_of
+            return [one for shard in shard_files(path) for one in read(shard)]
     if path.name.endswith(".safetensors"):
         return safetensors_of(path)
     head = head_of(path)
@@ -95,16 +95,6 @@ def _in_file(path: Path) -> list[TensorInfo]:
     if path.suffix == ".index":
         return tensorflow_tensors_of(path.with_suffix(""))
     raise ArchiveError(f"{path.name} is damaged, or no checkpoint that colabpanel knows.", hint=_HINT)
-
-
-def _in_shards(index: Path, read: Callable[[Path], list[TensorInfo]]) -> list[TensorInfo]:
-    shards = [index.with_name(name) for name in shards_of(index)]
-    if not shards:
-        raise damaged(index, "it lists no files")
-    for shard in shards:
-        if not shard.is_file():
-            raise ArchiveError(f"{index.name} lists {shard.name}, which is not there.", hint="Copy that file, too.")
-    return [one for shard in shards for one in read(shard)]
 
 
 def _in_zip(path: Path) -> list[TensorInfo]:

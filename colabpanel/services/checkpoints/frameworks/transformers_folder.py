@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,8 +68,9 @@ def weights_in(folder: Path) -> Iterator[tuple[str, Any]]:
     """Give the weights in a folder, which may be in several files.
 
     Raises:
-        ArchiveError: There are none.
+        ArchiveError: There are none, or a file is damaged.
     """
+    from colabpanel.services.checkpoints.found.reading import damage_in_words
     from colabpanel.services.checkpoints.frameworks.torch_models import read_state
     from colabpanel.services.optional import optional
 
@@ -77,10 +78,15 @@ def weights_in(folder: Path) -> Iterator[tuple[str, Any]]:
     if found:
         library = optional("safetensors.torch", "reading these weights")
         for path in found:
-            yield from library.load_file(path).items()
+            with damage_in_words(path):
+                weights = library.load_file(path)
+            yield from weights.items()
         return
     found = sorted(folder.glob("pytorch_model*.bin"))
     if not found:
         raise ArchiveError("There are no weights in this checkpoint.", hint="Restore another one.")
     for path in found:
-        yield from read_state(path, in_place=True).items()
+        state = read_state(path, in_place=True)
+        if not isinstance(state, Mapping):
+            raise ArchiveError(f"{path.name} holds no weights by name.", hint="Restore another checkpoint.")
+        yield from state.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -173,32 +174,44 @@ class MemoryGuard:
             self._samples.popleft()
 
     def _act(self, now: Sample) -> None:
-        fraction, left = _fraction(now), self._left
-        if self._warn is not None:
-            if self._warn.passes(fraction, left):
-                self._tell("warning", _level(now, left), "Free what is not needed, and save what matters.")
-                if self._interrupt is None:
-                    self._save(now)
-            elif self._warn.calms(fraction, left):
-                self._tell("calm", f"Memory is down to {fraction:.0%} again.")
-        if self._interrupt is not None and self._interrupt.passes(fraction, left):
-            self._stop_cell(now)
+        """Interrupt first and tell then, for telling waits for whoever holds the views."""
+        stopped = self._stop_cell(now) if self._must_interrupt(now) else None
+        self._warn_of(now)
+        if stopped is not None:
+            self._tell(*stopped)
             self._save(now)
-        elif self._interrupt is not None:
-            self._interrupt.calms(fraction, left)
 
-    def _stop_cell(self, now: Sample) -> None:
+    def _must_interrupt(self, now: Sample) -> bool:
+        if self._interrupt is None:
+            return False
+        fraction, left = _fraction(now), self._left
+        if self._interrupt.passes(fraction, left):
+            return True
+        self._interrupt.calms(fraction, left)
+        return False
+
+    def _warn_of(self, now: Sample) -> None:
+        fraction, left = _fraction(now), self._left
+        if self._warn is None:
+            return
+        if self._warn.passes(fraction, left):
+            self._tell("warning", _level(now, left), "Free what is not needed, and save what matters.")
+            if self._interrupt is None:
+                self._save(now)
+        elif self._warn.calms(fraction, left):
+            self._tell("calm", f"Memory is down to {fraction:.0%} again.")
+
+    def _stop_cell(self, now: Sample) -> tuple[GuardEventKind, str, str]:
+        """Interrupt the cell that runs; returns what is to be told."""
         level = _level(now, self._left)
         try:
             interrupted = self._cell.interrupt()
         except HostError as error:
-            self._tell("failed", f"The cell could not be interrupted: {error.message}", error.hint)
-            return
-        if interrupted:
-            hint = "What it has made so far is still there: free some of it before you go on."
-            self._tell("interrupted", f"The cell was interrupted. {level}", hint)
-        else:
-            self._tell("failed", f"{level} No cell runs that could be interrupted.", "Free what is not needed.")
+            return "failed", f"The cell could not be interrupted: {error.message}", error.hint
+        if not interrupted:
+            return "failed", f"{level} No cell runs that could be interrupted.", "Free what is not needed."
+        hint = "What it has made so far is still there: free some of it before you go on."
+        return "interrupted", f"The cell was interrupted. {level}", hint
 
     def _save(self, now: Sample) -> None:
         folder = self._folder
@@ -265,10 +278,13 @@ def _insist_on_sense(
 ) -> None:
     if warn is None and interrupt is None:
         raise InputError("The guard needs a threshold.", hint="Give warn or interrupt a share, such as 0.85.")
-    if warn is not None and interrupt is not None and interrupt < warn:
-        raise InputError("The guard would interrupt before it warns.", hint="Make interrupt the larger share.")
     if variables is not None and (snapshot is None or isinstance(variables, str)):
         raise InputError("The guard saves a list of variables into a folder.", hint='Give snapshot="folder", too.')
+    for share in (warn, interrupt, seconds_left):
+        if share is not None and not (isinstance(share, (int, float)) and math.isfinite(share)):
+            raise InputError(f"The guard takes numbers, not {share!r}.", hint="Write 0.85 for 85 % of the limit.")
+    if warn is not None and interrupt is not None and interrupt < warn:
+        raise InputError("The guard would interrupt before it warns.", hint="Make interrupt the larger share.")
     if seconds_left is not None and seconds_left <= 0:
         raise InputError("seconds_left is a number of seconds above zero.")
 

@@ -101,8 +101,11 @@ class _Work:
         self._steps: list[Step] = []
 
     def step(self, what: str, do: Callable[[], str]) -> None:
-        """Do something that says what it did; nothing is noted where it says nothing."""
-        said = do()
+        """Do something that says what it did, or why it could not; nothing is noted where it says nothing."""
+        try:
+            said = do()
+        except Exception as error:  # noqa: BLE001 - other libraries' caches fail in their own ways, and the rest goes on
+            said = f"could not be done: {error or type(error).__name__}"
         now = resident()
         if said:
             self._steps.append(Step(what, fallen(self._last, now), said))
