@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,9 @@ def watch_cells(
     here = threading.local()
 
     def before(*_: object) -> None:
+        if getattr(here, "depth", 0) and _is_outermost():  # an interrupt came as the last cell ended
+            here.depth = 0
+            ended()
         here.depth = getattr(here, "depth", 0) + 1
         if nested or here.depth == 1:
             started()
@@ -45,6 +49,16 @@ def watch_cells(
     events.register("pre_run_cell", before)
     events.register("post_run_cell", after)
     return stop
+
+
+def _is_outermost() -> bool:
+    """Whether the cell that begins on this thread is run by no other one."""
+    frame, cells = sys._getframe(1), 0  # noqa: SLF001 - nothing else tells
+    while frame is not None:
+        runs = frame.f_code.co_name == "run_cell_async"
+        cells += runs and frame.f_globals.get("__name__") == "IPython.core.interactiveshell"
+        frame = frame.f_back  # type: ignore[assignment]
+    return cells == 1
 
 
 class OpenCells:

@@ -441,3 +441,16 @@ def test_a_cell_that_runs_others_is_one_and_it_is_known_while_it_awaits() -> Non
     stop()
     shell.events.fire("pre_run_cell")
     assert seen == ["began", "ended"]
+
+
+def test_an_interrupt_as_a_cell_ends_does_not_make_all_that_follow_a_part_of_it() -> None:
+    shell, seen = FakeShell(), list[str]()
+    host = IPythonHost(shell)
+    host.on_cell(lambda: seen.append("began"), lambda: seen.append("ended"))
+    shell.events.fire("pre_run_cell")  # and its end was never told
+    ipython: dict[str, Any] = {"__name__": "IPython.core.interactiveshell"}
+    exec("def run_cell_async(begin):\n    begin()", ipython)
+    ipython["run_cell_async"](lambda: shell.events.fire("pre_run_cell"))
+    assert seen == ["began", "ended", "began"]
+    ipython["run_cell_async"](lambda: ipython["run_cell_async"](lambda: shell.events.fire("pre_run_cell")))
+    assert (seen, host.runs_cell) == (["began", "ended", "began"], True)

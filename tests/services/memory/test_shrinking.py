@@ -225,6 +225,18 @@ def test_parts_that_keep_a_large_array_alive(host: FakeHost) -> None:
     assert len(host.variables["rows"]) == 10
 
 
+def test_a_part_of_what_something_else_holds_is_left_alone(host: FakeHost) -> None:
+    """A module's buffer, for example, in which the part writes."""
+    buffer = np.zeros(4_000_000)
+    host.variables["part"] = buffer[:100]
+    (saving,) = savings(host=host)
+    assert not saving.safe
+    assert "Something else refers to the whole" in saving.sentence
+    with pytest.raises(InputError):
+        shrink("part", how="copy", host=host)
+    assert host.variables["part"].base is buffer
+
+
 def test_large_arrays_become_files(host: FakeHost) -> None:
     rows = RANDOM.random((1 << 11, 1 << 12))
     host.variables.update(rows=rows.copy(), columns=np.asfortranarray(rows), strided=np.ones((8 * MB, 2))[:, 0])

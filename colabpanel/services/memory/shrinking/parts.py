@@ -15,6 +15,7 @@ from colabpanel.services.snapshots.library_sizes import pieces_of
 __all__ = ["COPY"]
 
 _SMALL = 2  # the whole is at least so many times as large
+_REFERENCES = 2  # of the part to the whole, and of the call that counts
 
 
 def _find(name: str, value: Any) -> Saving | None:
@@ -29,9 +30,17 @@ def _find(name: str, value: Any) -> Saving | None:
     said = (
         f"It is {words.size(shown)} of {words.size(whole)}, all of which it keeps in memory. A copy keeps its own part."
     )
+    is_shared = _is_shared(value)
+    if is_shared:
+        said += " Something else refers to the whole, too, which then stays, and no longer sees what is written here."
     return Saving(
-        name, "copy", whole - shown, lossless=True, safe=True, sentence=said, code=f"{name} = {name}.{copy}()"
+        name, "copy", whole - shown, lossless=True, safe=not is_shared, sentence=said, code=f"{name} = {name}.{copy}()"
     )
+
+
+def _is_shared(value: Any) -> bool:
+    """Whether anything but this part refers to the array that it is a part of."""
+    return is_plain(value) and value.base is not None and sys.getrefcount(value.base) > _REFERENCES
 
 
 def _shown(value: Any) -> int | None:
