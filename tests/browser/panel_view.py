@@ -10,6 +10,9 @@ from playwright.sync_api import Locator, Page, expect
 APPEARS_MS = 60_000
 UNPACKED_MS = 60_000
 
+CURRENT = re.compile(r"\b(p|lm)-mod-current\b")
+"""What the tab in front is marked with: by Phosphor in the classic Notebook, by Lumino elsewhere."""
+
 
 class PanelView:
     """The one visible panel of a page."""
@@ -25,7 +28,14 @@ class PanelView:
         return self
 
     def open_tab(self, title: str) -> None:
-        self.root.get_by_role("tab", name=title).or_(self.root.locator(".p-TabBar-tab", has_text=title)).first.click()
+        """Click a tab; once more where the page was laid out anew just then, and took it for no click."""
+        tab = self.root.get_by_role("tab", name=title).or_(self.root.locator(".p-TabBar-tab", has_text=title)).first
+        tab.click()
+        try:
+            expect(tab).to_have_class(CURRENT)
+        except AssertionError:
+            tab.click()
+            expect(tab).to_have_class(CURRENT)
 
     def fill(self, label: str, text: str | Path) -> None:
         field = self.root.get_by_label(label, exact=True).filter(visible=True)
