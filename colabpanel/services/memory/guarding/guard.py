@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import threading
 import time
 from collections import deque
@@ -12,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from colabpanel import words
-from colabpanel.errors import ColabPanelError, HostError, InputError, JobCancelledError
+from colabpanel.errors import ColabPanelError, HostError, JobCancelledError
 from colabpanel.hosts import Host
 from colabpanel.jobs import Spawn, spawn_thread
 from colabpanel.progress import Progress
@@ -22,7 +21,7 @@ from colabpanel.services.memory.guarding.forecast import WINDOW, Sample, seconds
 from colabpanel.services.memory.guarding.models import GuardEvent, GuardEventKind, GuardStatus
 from colabpanel.services.memory.guarding.pace import LONGEST, pause_before_next
 from colabpanel.services.memory.guarding.saving import save_variables
-from colabpanel.services.memory.guarding.thresholds import Threshold
+from colabpanel.services.memory.guarding.thresholds import Threshold, insist_on_sense
 from colabpanel.services.memory.limits import applying_limit
 from colabpanel.services.snapshots.service import dump_summary
 
@@ -79,7 +78,7 @@ class MemoryGuard:
     ) -> None:
         if host.is_served and (interrupt is not None or snapshot is not None):
             raise HostError("The dashboard has no cells to interrupt and no variables to save.")
-        _insist_on_sense(
+        insist_on_sense(
             warn=warn, interrupt=interrupt, snapshot=snapshot, variables=variables, seconds_left=seconds_left
         )
         self._host, self._sample, self._on_event = host, sample or _ram, on_event
@@ -266,27 +265,6 @@ class _UntilStopped(Progress):
     def advance(self, amount: int = 1) -> None:
         if self._guard._thread is None:  # noqa: SLF001 - of this module
             raise JobCancelledError
-
-
-def _insist_on_sense(
-    *,
-    warn: float | None,
-    interrupt: float | None,
-    snapshot: str | Path | None,
-    variables: Sequence[str] | None,
-    seconds_left: float | None,
-) -> None:
-    if warn is None and interrupt is None:
-        raise InputError("The guard needs a threshold.", hint="Give warn or interrupt a share, such as 0.85.")
-    if variables is not None and (snapshot is None or isinstance(variables, str)):
-        raise InputError("The guard saves a list of variables into a folder.", hint='Give snapshot="folder", too.')
-    for share in (warn, interrupt, seconds_left):
-        if share is not None and not (isinstance(share, (int, float)) and math.isfinite(share)):
-            raise InputError(f"The guard takes numbers, not {share!r}.", hint="Write 0.85 for 85 % of the limit.")
-    if warn is not None and interrupt is not None and interrupt < warn:
-        raise InputError("The guard would interrupt before it warns.", hint="Make interrupt the larger share.")
-    if seconds_left is not None and seconds_left <= 0:
-        raise InputError("seconds_left is a number of seconds above zero.")
 
 
 def _last(samples: deque[Sample]) -> Sample | None:

@@ -1,10 +1,14 @@
-"""A share of memory that is passed once, until memory has fallen below it again."""
+"""What a guard is told to do: shares of memory, each passed once until memory has fallen below it again."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
 from colabpanel.errors import InputError
 
-__all__ = ["Threshold"]
+__all__ = ["Threshold", "insist_on_sense"]
 
 _BAND = 0.05
 """How far memory must fall below a threshold, so that its ups and downs do not pass it again and again."""
@@ -72,3 +76,29 @@ class Threshold:
         if fraction >= self._level or (not self._armed and fraction >= self.share - _BAND):
             self._level = fraction + (1 - fraction) / 2
         self._armed = True
+
+
+def insist_on_sense(
+    *,
+    warn: float | None,
+    interrupt: float | None,
+    snapshot: str | Path | None,
+    variables: Sequence[str] | None,
+    seconds_left: float | None,
+) -> None:
+    """Refuse options of a guard that do not fit together.
+
+    Raises:
+        InputError: They do not.
+    """
+    if warn is None and interrupt is None:
+        raise InputError("The guard needs a threshold.", hint="Give warn or interrupt a share, such as 0.85.")
+    if variables is not None and (snapshot is None or isinstance(variables, str)):
+        raise InputError("The guard saves a list of variables into a folder.", hint='Give snapshot="folder", too.')
+    for share in (warn, interrupt, seconds_left):
+        if share is not None and not (isinstance(share, (int, float)) and math.isfinite(share)):
+            raise InputError(f"The guard takes numbers, not {share!r}.", hint="Write 0.85 for 85 % of the limit.")
+    if warn is not None and interrupt is not None and interrupt < warn:
+        raise InputError("The guard would interrupt before it warns.", hint="Make interrupt the larger share.")
+    if seconds_left is not None and seconds_left <= 0:
+        raise InputError("seconds_left is a number of seconds above zero.")
