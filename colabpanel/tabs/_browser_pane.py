@@ -44,6 +44,7 @@ class BrowserPane:
         self._tab, self._chosen, self.title = tab, chosen, title
         self._asked = self._settling = 0
         self._spots: Sequence[Spot] = ()
+        self._goal: tuple[Place, str] | None = None
         self.place: Place | None = None
         self.page: FolderPage | None = None
         self.query = Query()
@@ -112,7 +113,7 @@ class BrowserPane:
 
     def _leave(self) -> None:
         self._asked += 1
-        self.place, self.page = None, None
+        self.place, self.page, self._goal = None, None, None
         self.picked.clear()
         self._chosen(self)
 
@@ -127,14 +128,14 @@ class BrowserPane:
 
     def visit(self, place: Place, address: str) -> None:
         """Show the first page of a folder of a place."""
-        self.place = place
-        self.open(address)
-
-    def open(self, address: str) -> None:
-        """Show the first page of a folder."""
         self._forget_filter()
         self.query = replace(self.query, page=0, containing="")
-        self._load(address, None)
+        self._load(place, address, None)
+
+    def open(self, address: str) -> None:
+        """Show the first page of a folder of the same place."""
+        if self.place is not None:
+            self.visit(self.place, address)
 
     def _forget_filter(self) -> None:
         self._settling = 0
@@ -143,15 +144,21 @@ class BrowserPane:
         self.filter.observe(self._filter_typed, names="value")
 
     def refresh(self) -> None:
-        """Read the folder again."""
-        if self.page is not None:
-            self._load(self.page.address, None)
+        """Read the folder again, or the one that was asked for last, where that is still on its way."""
+        if self._goal is not None:
+            self._load(*self._goal, None)
 
-    def _load(self, address: str, earlier: FolderPage | None) -> None:
+    def _show_otherwise(self, query: Query) -> None:
+        """Ask for the same folder in another way."""
+        self.query = query
+        if self.page is not None and self._goal == (self.place, self.page.address):
+            self._load(*self._goal, self.page)
+        else:
+            self.refresh()
+
+    def _load(self, place: Place, address: str, earlier: FolderPage | None) -> None:
         """Ask for a page; an answer that was overtaken by a later question is dropped."""
-        place, query = self.place, self.query
-        if place is None:
-            return
+        query, self._goal = self.query, (place, address)
         self._asked += 1
         question = self._asked
         self.where.value = "<p>Listing\N{HORIZONTAL ELLIPSIS}</p>"
@@ -159,20 +166,29 @@ class BrowserPane:
 
         def show(page: FolderPage) -> None:
             if question == self._asked:
-                self._show(page)
+                self._show(place, page)
 
         def fail(error: BaseException) -> None:
             if question == self._asked:
                 self.where.value = ""
+                self._stay(place)
                 self.message.show(error_message(error))
 
         self._tab.run_then(
             "browse", lambda progress: place.page(address, query, earlier=earlier, progress=progress), show, fail
         )
 
-    def _show(self, page: FolderPage) -> None:
-        if self.page is None or self.page.address != page.address:
+    def _stay(self, asked: Place) -> None:
+        """Go on from what is shown, for what was asked for does not answer."""
+        if self.place is None or self.page is None:
+            self.place = asked
+        else:
+            self._goal = (self.place, self.page.address)
+
+    def _show(self, place: Place, page: FolderPage) -> None:
+        if self.page is None or (self.place, self.page.address) != (place, page.address):
             self.picked.clear()
+        self.place, self._goal = place, (place, page.address)
         self.page, self.query = page, replace(self.query, page=page.page)
         for entry in page.entries:  # what is chosen may have changed
             if entry.address in self.picked:
@@ -211,31 +227,27 @@ class BrowserPane:
         if self._settling:
             self._settling -= 1
             if not self._settling and self.page is not None:
-                self.query = replace(self.query, containing=self.filter.value, page=0)
-                self._load(self.page.address, self.page)
+                self._show_otherwise(replace(self.query, containing=self.filter.value, page=0))
 
     def _filter_typed(self, _: object) -> None:
         self._settling = _SETTLED_AFTER
 
     def _open_path(self) -> None:
-        if self.place is None and self._spots:
-            self.place = self._spots[0][1]
-        if self.path.value.strip():
-            self.open(self.path.value.strip().strip("\"'"))
+        place = self.place or (self._spots[0][1] if self._spots else None)
+        path = self.path.value.strip().strip("\"'")
+        if place is not None and path:
+            self.visit(place, path)
 
     def _go_up(self) -> None:
         if self.page is not None and self.page.parent is not None:
             self.open(self.page.parent)
 
     def _resized(self, change: dict[str, int]) -> None:
-        self.query = replace(self.query, page_size=change["new"], page=0)
-        if self.page is not None:
-            self._load(self.page.address, self.page)
+        self._show_otherwise(replace(self.query, page_size=change["new"], page=0))
 
     def _turn(self, by: int) -> None:
         if self.page is not None:
-            self.query = replace(self.query, page=max(self.query.page + by, 0))
-            self._load(self.page.address, self.page)
+            self._show_otherwise(replace(self.query, page=max(self.query.page + by, 0)))
 
     # What follows is called by the page, so it takes the lock of the views itself.
 
@@ -252,9 +264,7 @@ class BrowserPane:
     def _sort(self, key: str) -> None:
         with self._tab.context.refresher.lock:
             descending = not self.query.descending if key == self.query.sort else key != "name"
-            self.query = replace(self.query, sort=cast("SortKey", key), descending=descending, page=0)
-            if self.page is not None:
-                self._load(self.page.address, self.page)
+            self._show_otherwise(replace(self.query, sort=cast("SortKey", key), descending=descending, page=0))
 
     def _pick(self, number: int, is_picked: bool) -> None:  # noqa: FBT001 - as the table calls it
         with self._tab.context.refresher.lock:

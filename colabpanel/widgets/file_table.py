@@ -62,6 +62,7 @@ class FileTable(ipywidgets.VBox):
         self._label, self._entered, self._went, self._picked, self._sorted_by = label, entered, went, picked, sorted_by
         self._rows: Sequence[FileRow] = ()
         self._way: Sequence[str] = ()
+        self._shown: object = None
         self._turn = 0
         self.html = ipywidgets.HTML()
         self.signal = PageSignal(self._heard)
@@ -71,14 +72,20 @@ class FileTable(ipywidgets.VBox):
 
     def say(self, words: str) -> None:
         """Show a sentence in place of the table."""
-        self._rows, self._way = (), ()
+        self._rows, self._way, self._shown = (), (), None
         self.html.value = _style() + (f'<p class="cp-empty">{escape(words)}</p>' if words else "")
 
     def show(
         self, way: Sequence[str], rows: Sequence[FileRow], *, sort: str, descending: bool, chosen: Collection[int]
     ) -> None:
-        """Show the folders on the way to this one, and its rows; ``chosen`` are the numbers of those chosen."""
-        self._rows, self._way = rows, way
+        """Show the folders on the way to this one, and its rows; ``chosen`` are the numbers of those chosen.
+
+        What is there already is not drawn again: a click that is being made would be lost.
+        """
+        shown = (tuple(way), tuple(rows), sort, descending, frozenset(chosen))
+        if shown == self._shown:
+            return
+        self._rows, self._way, self._shown = rows, way, shown
         self._turn += 1
         drawing = _Drawing(self._turn)
         table = drawing.table(self._label, rows, sort, descending=descending, chosen=chosen)
@@ -89,6 +96,8 @@ class FileTable(ipywidgets.VBox):
         act, turn, rest = words[0], words[1] if len(words) > 1 else "", [*words[2:], "", ""]
         if turn != str(self._turn):
             return
+        if act in {"pick", "all"}:  # boxes are ticked that were drawn otherwise
+            self._shown = None
         number = int(rest[0]) if rest[0].isdecimal() else -1
         if act == "sort" and rest[0] in {key for key, _, _ in _COLUMNS}:
             self._sorted_by(rest[0])

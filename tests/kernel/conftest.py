@@ -49,7 +49,20 @@ def run(kernel: Any) -> Run:
             if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
                 printed.append(message["content"]["text"])
 
-        kernel.execute_interactive(code, output_hook=note, timeout=120)
+        reply = kernel.execute_interactive(code, output_hook=note, timeout=120)
+        assert reply["content"]["status"] == "ok"
         return "".join(printed)
+
+    return cell
+
+
+@pytest.fixture
+def error_of(kernel: Any) -> Run:
+    """Run a cell and return the name of its error, or nothing."""
+
+    def cell(code: str) -> str:
+        # with stop_on_error the kernel would drop a cell that comes right after the error
+        reply = kernel.execute_interactive(code, output_hook=lambda _: None, timeout=120, stop_on_error=False)
+        return str(reply["content"].get("ename", ""))
 
     return cell

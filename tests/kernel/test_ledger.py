@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 Run = Callable[..., str]
 
@@ -25,8 +24,8 @@ def test_cells_have_the_numbers_and_first_lines_of_the_notebook(run: Run) -> Non
     ]
 
 
-def test_a_cell_that_fails_has_its_row(run: Run, kernel: Any) -> None:
+def test_a_cell_that_fails_has_its_row(run: Run, error_of: Run) -> None:
     run("from colabpanel.hosts import detect\nfrom colabpanel.services.memory.ledger import CellLedger")
     run("ledger = CellLedger(detect()); ledger.start()")
-    kernel.execute_interactive("1 / 0", output_hook=lambda _: None, timeout=60)
+    error_of("1 / 0")
     assert run("print([row.label for row in ledger.rows()])").strip() == "['1 / 0']"

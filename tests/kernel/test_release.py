@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tests.kernel.conftest import Run
 
 PANEL = """
@@ -30,10 +28,10 @@ def test_a_cell_releases_what_it_showed_before(run: Run) -> None:
     )
 
 
-def test_an_error_of_a_cell_is_forgotten(kernel: Any, run: Run) -> None:
+def test_an_error_of_a_cell_is_forgotten(error_of: Run, run: Run) -> None:
     run("import numpy as np, weakref\nfrom colabpanel.services.memory.releasing import release\nkept = []")
     run("def fail():\n    array = np.ones(1 << 20)\n    kept.append(weakref.ref(array))\n    return 1 / 0")
-    kernel.execute_interactive("fail()", output_hook=lambda _message: None, timeout=120)
+    error_of("fail()")
     assert run("print(kept[0]() is not None)") == "True\n"
     assert run("print(release(tracebacks=True).steps[0].sentence, kept[0]())") == (
         "Forgot the last error (ZeroDivisionError) and the variables of 1 call. None\n"

@@ -239,7 +239,8 @@ def test_deleting_on_drive_goes_to_the_trash(card: BrowserCard, files: Path, mon
     pane = card.left
     assert card.actions.truncate.layout.display == "none"
     assert pane.page is not None
-    pane._show(replace(pane.page, has_trash=True))
+    assert pane.place is not None
+    pane._show(pane.place, replace(pane.page, has_trash=True))
     _pick(pane, "a.txt")
     assert card.actions.truncate.layout.display is None
     assert "count against your storage" in _press(card, card.actions.delete_button)
@@ -338,9 +339,54 @@ def test_an_answer_that_was_overtaken_is_dropped(make_panel: Callable[..., Panel
     assert "a.txt" in _names(card.left)
 
 
+def test_reading_again_does_not_call_back_who_is_on_the_way(
+    make_panel: Callable[..., Panel], host: FakeHost, files: Path
+) -> None:
+    held = HeldWork()
+    panel = _panel(make_panel(host, runner=JobRunner(held)), files)
+    card = _card(panel)
+    held.release()
+    _send(card.left, "enter", "0")
+    card.left.refresh()  # as at the end of a copy
+    held.release()
+    assert _names(card.left) == ["e", "b.bin"]
+    _send(card.left, "enter", "0")
+    _send(card.left, "sort", "size")
+    held.release()
+    assert _names(card.left) == ["c"]
+    assert 'aria-sort="descending"' in card.left.table.html.value
+
+
+def test_a_place_that_does_not_answer_leaves_the_list_where_it_was(card: BrowserCard, files: Path) -> None:
+    gone: Any = Remote(files / "gone")
+    card.add_place(gone)
+    pane, shown = card.right, card.right.place
+    pane.spot.value = 1
+    assert "gone does not exist" in pane.message.value
+    assert pane.place is shown
+    pane.refresh_button.click()
+    assert pane.message.value == ""
+
+
+def test_what_is_shown_already_is_not_drawn_again(card: BrowserCard, files: Path) -> None:
+    pane = card.left
+    drawn = pane.table._turn
+    pane.refresh_button.click()
+    assert pane.table._turn == drawn, "a click that is being made would be lost"
+    _pick(pane, "a.txt")
+    pane.forget_picked()
+    assert pane.table._turn == drawn + 1, "the page had ticked the box"
+    (files / "drive/MyDrive/new").touch()
+    pane.refresh_button.click()
+    assert pane.table._turn == drawn + 2
+
+
 def test_a_disk_that_was_cut_says_so(card: BrowserCard, monkeypatch: pytest.MonkeyPatch) -> None:
     assert card.left.page is not None
-    card.left._show(replace(card.left.page, trouble="No more than 4 entries could be read.", complete=False))
+    assert card.left.place is not None
+    card.left._show(
+        card.left.place, replace(card.left.page, trouble="No more than 4 entries could be read.", complete=False)
+    )
     assert "No more than 4 entries could be read." in card.left.message.value
     assert "4 or more entries" in card.left.where.value
 
