@@ -59,9 +59,13 @@ def show(tabs: Sequence[str] | None = None, *, root: str | Path | None = None, l
             "This kernel has no way to answer clicks while a cell runs.",
             hint="Leave out live=True, or update ipykernel.",
         )
-    while _shown:
-        _shown.pop().close()
-    display(panel.widget)
+    try:
+        while _shown:
+            _shown.pop().close()
+        display(panel.widget)
+    except BaseException:  # an interrupt, too, leaves no panel behind that nobody sees
+        panel.close()
+        raise
     _shown.append(panel)
     return panel
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import platform
 import traceback
@@ -191,12 +192,16 @@ class Panel:
         if self._closed:
             return
         self._closed = True
-        for stop in self._stops:
-            stop()
-        if self._stop_live is not None:
-            self._stop_live()
-        self.refresher.close()
-        self.runner.close()
+        with contextlib.ExitStack() as steps:  # the last one first, and each of them though one be interrupted
+            steps.callback(self._leave_the_page)
+            steps.callback(self.runner.close)
+            steps.callback(self.refresher.close)
+            if self._stop_live is not None:
+                steps.callback(self._stop_live)
+            for stop in self._stops:
+                steps.callback(stop)
+
+    def _leave_the_page(self) -> None:
         with self.refresher.lock:
             close_tree(self.widget)
 

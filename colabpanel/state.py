@@ -42,8 +42,8 @@ class PanelState(HasTraits):
 
     def hand_over(self, tab: str, path: str) -> None:
         """Give a path to a tab, ``staging``, ``images`` or ``downloads``, and bring it to the front."""
-        setattr(self, f"for_{tab}", path)
         self.wanted = tab
+        setattr(self, f"for_{tab}", path)
 
     def take(self, name: str, receive: Callable[[str], None]) -> None:
         """Call ``receive`` with what is in a trait now, and whenever something comes; it is emptied each time."""

@@ -6,7 +6,9 @@ Colab's own resource display, Windows and GPU tools count that way.
 
 from __future__ import annotations
 
-__all__ = ["age", "bytes_pair", "count", "duration", "plural", "size"]
+import time
+
+__all__ = ["age", "bytes_pair", "count", "duration", "moment", "plural", "size"]
 
 _UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB")
 _STEP = 1024
@@ -73,3 +75,11 @@ def age(seconds: float) -> str:
     if seconds < _DAY:
         return f"{int(seconds / _HOUR)} h ago"
     return f"{plural(int(seconds / _DAY), 'day')} ago"
+
+
+def moment(seconds: float) -> str:
+    """Say when something was, in local time: ``2026-11-25 14:03``; a file may claim a year that does not exist."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+    except (OverflowError, OSError, ValueError):
+        return "in no year"

@@ -158,6 +158,29 @@ def test_show_displays_once_and_closes_the_panel_before(monkeypatch: pytest.Monk
     assert set(_registry()) == before
 
 
+def test_an_interrupt_leaves_no_half_closed_panel(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: FakeHost
+) -> None:
+    before, threads = set(_registry()), set(threading.enumerate())
+    monkeypatch.setattr("IPython.display.display", lambda _: None)
+    monkeypatch.setattr("IPython.get_ipython", object)
+    monkeypatch.setattr(api, "detect", lambda: FakeHost(tmp_path))
+    first = colabpanel.show()
+    stop = first.refresher.close
+
+    def interrupted() -> None:
+        stop()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(first.refresher, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        colabpanel.show()
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(5)
+    assert set(_registry()) == before, "neither the old panel nor the new one is there"
+    assert set(threading.enumerate()) <= threads
+
+
 def test_show_without_a_notebook_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(api, "detect", lambda: FakeHost(tmp_path))
     for missing in (False, True):

@@ -66,3 +66,8 @@ def test_a_size_always_has_at_most_four_digits_before_its_unit(amount: int) -> N
     figure, unit = words.size(amount).split(" ")
     assert unit in {"byte", "bytes", "KB", "MB", "GB", "TB", "PB"}
     assert len(figure.replace(",", "").split(".")[0]) <= 4
+
+
+def test_moments() -> None:
+    assert len(words.moment(1_700_000_000)) == 16
+    assert words.moment(2.0**60) == words.moment(float("nan")) == "in no year"

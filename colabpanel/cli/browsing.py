@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from typing import Any
 
 from colabpanel import words
@@ -57,7 +56,7 @@ def _list(parsed: argparse.Namespace) -> dict[str, Any]:
 
 def _line(entry: Entry) -> str:
     size = "" if entry.size is None else words.size(entry.size)
-    when = "" if entry.modified is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.modified))
+    when = "" if entry.modified is None else words.moment(entry.modified)
     target = f" -> {entry.target}" if entry.target else ""
     return f"  {size:>12}  {when:16}  {entry.name}{'/' if entry.is_folder else ''}{target}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import asdict
 from typing import Any
 
@@ -67,7 +66,7 @@ def _list(parsed: argparse.Namespace) -> dict[str, Any]:
 
 def _line(entry: RemoteEntry) -> str:
     size = "" if entry.size is None else words.size(entry.size)
-    when = "" if entry.modified is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.modified))
+    when = "" if entry.modified is None else words.moment(entry.modified)
     return f"  {size:>12}  {when:16}  {entry.name}{'/' if entry.is_folder else ''}"
 
 

@@ -122,7 +122,7 @@ def _time_field(member: MemberRecord) -> bytes:
 @functools.lru_cache(maxsize=4096)
 def _dos_time(modified: int) -> tuple[int, int]:
     """Return time and date as MS-DOS writes them, local and from 1980 on."""
-    moment = time.localtime(max(modified, 0))
+    moment = time.localtime(min(max(modified, 0), 1 << 33))
     if not _FIRST_YEAR <= moment.tm_year <= _LAST_YEAR:
         return 0, 1 << 5 | 1
     clock = moment.tm_hour << 11 | moment.tm_min << 5 | moment.tm_sec // 2

@@ -25,7 +25,7 @@ from colabpanel.state import PanelState
 from colabpanel.widgets.basics import close_tree, escape, styled
 from colabpanel.widgets.job_view import JobView
 from colabpanel.widgets.messages import Message, MessageView
-from colabpanel.widgets.path_picker import Answer
+from colabpanel.widgets.path_picker import Answer, PathPicker
 from colabpanel.widgets.refresher import Refresher
 
 __all__ = ["Tab", "TabContext", "card", "error_message"]
@@ -112,17 +112,46 @@ class Tab(ABC):
 
     def on_click(self, button: ipywidgets.Button, handler: Callable[[], None]) -> None:
         """Call a handler on each click, under the lock of the views, with its errors shown."""
+        button.on_click(lambda _: self.act(handler))
+
+    def act(self, handler: Callable[[], None]) -> None:
+        """Do at once what the user wants, under the lock of the views, with its errors shown."""
+        self.context.clicked()
+        with self.context.refresher.lock:
+            self.notice.clear()
+            self._guard(handler)
+
+    def on_change(self, field: ipywidgets.Widget, handler: Callable[[], None], *, trait: str = "value") -> None:
+        """Call a handler whenever a field has another value, under the lock of the views, with its errors shown."""
 
         def guarded(_: object) -> None:
-            self.context.clicked()
             with self.context.refresher.lock:
-                self.notice.clear()
-                try:
-                    handler()
-                except Exception as error:  # noqa: BLE001 - shown to the user, never a bare traceback
-                    self.notice.show(error_message(error))
+                self._guard(handler)
 
-        button.on_click(guarded)
+        field.observe(guarded, names=trait)
+
+    def start_on_drive(self, *pickers: PathPicker, moved: Callable[[], None] = lambda: None) -> None:
+        """Let these fields browse from Drive while it is there, else from the workspace.
+
+        Args:
+            pickers: The fields.
+            moved: Called whenever Drive has come or gone.
+        """
+
+        def follow(_: object) -> None:
+            start = self.context.state.drive_root or str(self.context.host.workspace)
+            for picker in pickers:
+                picker.start_folder = start
+            moved()
+
+        self.context.state.observe(follow, names="drive_root")
+        follow(None)
+
+    def _guard(self, handler: Callable[[], None]) -> None:
+        try:
+            handler()
+        except Exception as error:  # noqa: BLE001 - shown to the user, never a bare traceback
+            self.notice.show(error_message(error))
 
     def start_job(
         self,
@@ -142,6 +171,16 @@ class Tab(ABC):
         job = self.context.runner.submit(type(self).__name__, work, *args, **kwargs)
         view.follow(job, lambda ended: self._told(ended, say))
         return job
+
+    def start_look(self, view: JobView, say: Callable[[T], Message], work: Callable[[Progress], T]) -> None:
+        """Run a short look at something in place of the one that the view shows; nobody has to wait for its end.
+
+        Raises:
+            JobBusyError: The machine starts no more threads.
+        """
+        job = self.context.runner.look(type(self).__name__, work)
+        view.abandon()
+        view.follow(job, lambda ended: self._told(ended, say))
 
     def _told(self, job: Job[T], say: Callable[[T], Message]) -> Message:
         message = _ending(job, say)
@@ -182,11 +221,17 @@ class Tab(ABC):
             error = job.exception()
             with self.context.refresher.lock:
                 if error is None:
-                    then(job.result())
+                    try:
+                        then(job.result())
+                    except Exception as problem:  # noqa: BLE001 - the view must not wait for ever
+                        otherwise(problem)
                 elif not job.cancelled():
                     otherwise(error)
 
-        self.context.runner.look(name, work).add_done_callback(ended)
+        try:
+            self.context.runner.look(name, work).add_done_callback(ended)
+        except JobBusyError as error:
+            otherwise(error)
 
 
 def _ending(job: Job[T], say: Callable[[T], Message]) -> Message:

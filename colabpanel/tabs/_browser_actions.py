@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import cast
 
@@ -22,6 +22,7 @@ from colabpanel.widgets.messages import CodeView, Message
 
 __all__ = ["BrowserActions"]
 
+_READ_AFTER = 3  # looks of the refresher, four a second: a question is not answered by a double-click
 _RULES = (("Ask", "ask"), ("Keep both", "rename"), ("Replace", "replace"))
 _TABS = (("Data staging", "staging"), ("Image preview", "images"), ("Downloads", "downloads"))
 
@@ -37,7 +38,8 @@ class BrowserActions:
 
     def __init__(self, tab: Tab, left: BrowserPane, right: BrowserPane) -> None:
         self._tab, self._left, self._right = tab, left, right
-        self._asked: tuple[str, ...] = ()
+        self._asked: tuple[Place, tuple[str, ...], bool] | None = None
+        self._unread = 0
         self.status = ipywidgets.HTML()
         self._make_carrying()
         self._make_changing()
@@ -52,6 +54,7 @@ class BrowserActions:
         boxes = [styled(ipywidgets.HBox(row), "cp-row") for row in rows]
         self.widget = ipywidgets.VBox([self.status, *boxes, self.jobs, *tab.for_coders(self.code)])
         self.show_chosen()
+        tab.context.refresher.every(0.25, self.update)
 
     def _make_carrying(self) -> None:
         self.copy_button = button(
@@ -109,12 +112,21 @@ class BrowserActions:
             shown.layout.display = None if operation in offered else "none"
 
     def _forget_question(self) -> None:
-        self._asked = ()
+        self._asked = None
         self.delete_button.description = "Delete"
+        self._unread, self.delete_button.disabled = 0, False
+
+    def update(self) -> None:
+        """Let a question be answered once it could have been read; called by the refresher."""
+        if self._unread:
+            self._unread -= 1
+            self.delete_button.disabled = self._unread > 0
 
     def _place(self, pane: BrowserPane) -> tuple[Place, FolderPage]:
         if pane.place is None or pane.page is None:
             raise InputError(f"{pane.title} shows no folder.", hint="Open a folder in that list first.")
+        if pane.is_moving:
+            raise InputError(f"{pane.title} is about to show another folder.", hint="Wait until it is listed.")
         return pane.place, pane.page
 
     def _chosen(self) -> list[Entry]:
@@ -130,12 +142,21 @@ class BrowserActions:
         return entries[0]
 
     def _run(self, verb: str, work: Callable[[Progress], Done]) -> None:
+        about = set(self.pane.picked)
+
         def told(done: Done) -> Message:
-            self._refresh(forget=done.status != "taken")
+            self._refresh(about if done.status != "taken" else ())
             return done_message(verb, done)
 
+        def ended(job: Job[Done]) -> None:
+            """Show what is there now: something may have been done before it failed or was cancelled."""
+            error = job.exception()
+            if error is not None and not isinstance(error, InputError):
+                with self._tab.context.refresher.lock:
+                    self._refresh(about)
+
         self._forget_question()
-        self._tab.start_job(self.jobs, told, work).add_done_callback(self._failed)
+        self._tab.start_job(self.jobs, told, work).add_done_callback(ended)
 
     def _show_code(self, place: Place, call: str, *arguments: object, **options: object) -> None:
         """Show the code of what is being done, where it is done on a disk of this machine."""
@@ -148,17 +169,10 @@ class BrowserActions:
         else:
             self.code.value = ""
 
-    def _failed(self, job: Job[Done]) -> None:
-        """Show what is there now: something may have been done before it failed or was cancelled."""
-        error = job.exception()
-        if error is not None and not isinstance(error, InputError):
-            with self._tab.context.refresher.lock:
-                self._refresh()
-
-    def _refresh(self, *, forget: bool = True) -> None:
+    def _refresh(self, done: Collection[str]) -> None:
+        """Read both lists again; what something was done with is chosen no longer."""
         for pane in (self._left, self._right):
-            if forget:
-                pane.forget_picked()
+            pane.forget_picked(done)
             pane.refresh()
         self.show_chosen()
 
@@ -215,10 +229,12 @@ class BrowserActions:
 
     def delete(self) -> None:
         """Ask, with what would go; the second click does it."""
+        if self._unread:
+            return
         place, page = self._place(self.pane)
         entries = self._chosen()
-        addresses, truncate_first = tuple(entry.address for entry in entries), page.has_trash and self.truncate.value
-        if self._asked == addresses:
+        addresses, truncate_first = self._to_delete(page)
+        if self._asked == (place, addresses, truncate_first):
             self._show_code(place, "delete_entries", list(addresses), truncate_first=truncate_first)
             self._run(
                 "Deleted", lambda progress: place.delete(addresses, truncate_first=truncate_first, progress=progress)
@@ -226,14 +242,19 @@ class BrowserActions:
             return
 
         def ask(found: FolderSize) -> Message:
-            if tuple(self.pane.picked) == addresses:
-                self._asked = addresses
+            if (self.pane.place, *self._to_delete(page)) == (place, addresses, truncate_first):
+                self._asked = (place, addresses, truncate_first)
+                self._unread, self.delete_button.disabled = _READ_AFTER, True
                 self.delete_button.description = (
                     f"Delete {len(addresses):,} for good" if not page.has_trash else "Delete now"
                 )
             return delete_question(entries, found, has_trash=page.has_trash, truncate_first=truncate_first)
 
         self._tab.start_job(self.jobs, ask, lambda progress: add_up(place.measure, entries, progress))
+
+    def _to_delete(self, page: FolderPage) -> tuple[tuple[str, ...], bool]:
+        """Return what is chosen, and whether its files are emptied first."""
+        return tuple(self.pane.picked), page.has_trash and self.truncate.value
 
     def rename(self) -> None:
         """Give the chosen entry the name of the field."""
@@ -242,6 +263,7 @@ class BrowserActions:
         self._change(
             f"{sendable(entry.name)} is now called",
             lambda progress: place.rename(entry.address, name, progress=progress),
+            about=entry.address,
         )
 
     def make_folder(self) -> None:
@@ -251,9 +273,9 @@ class BrowserActions:
         self._show_code(place, "make_folder", page.address, name)
         self._change("Made", lambda progress: place.make_folder(page.address, name, progress=progress))
 
-    def _change(self, words: str, work: Callable[[Progress], str]) -> None:
+    def _change(self, words: str, work: Callable[[Progress], str], *, about: str = "") -> None:
         def told(address: str) -> Message:
-            self._refresh()
+            self._refresh({about})
             return Message("ok", f"{words} {sendable(address.rstrip('/').rpartition('/')[2])}.")
 
         self._forget_question()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -67,7 +67,7 @@ class BrowserPane:
         self.open_button = button("Open", tooltip="Show the folder of this path", kind="quiet")
         self.up_button = button("Up", tooltip="The folder above", icon="arrow-up", kind="quiet")
         self.refresh_button = button("Refresh", tooltip="Read the folder again", icon="refresh", kind="quiet")
-        self.spot.observe(self._spot_chosen, names="value")
+        self._tab.on_change(self.spot, self._spot_chosen)
         self.filter.observe(self._filter_typed, names="value")
         self._tab.on_click(self.open_button, self._open_path)
         self._tab.on_click(self.up_button, self._go_up)
@@ -76,7 +76,11 @@ class BrowserPane:
     def _make_list(self, title: str) -> None:
         self.message = MessageView()
         self.table = FileTable(
-            f"Files, {title}", entered=self._enter, went=self._go, picked=self._pick, sorted_by=self._sort
+            f"Files, {title}",
+            entered=lambda number: self._tab.act(lambda: self._enter(number)),
+            went=lambda number: self._tab.act(lambda: self._go(number)),
+            picked=lambda number, picked: self._tab.act(lambda: self._pick(number, picked)),
+            sorted_by=lambda key: self._tab.act(lambda: self._sort(key)),
         )
         self.back_button = button("Previous", tooltip="The page before", kind="quiet")
         self.next_button = button("Next", tooltip="The page after", kind="quiet")
@@ -84,7 +88,7 @@ class BrowserPane:
             ipywidgets.Dropdown(options=[(f"{size:,} a page", size) for size in _PAGE_SIZES]), f"{title}: page size"
         )
         self.page_size.layout.width = "130px"
-        self.page_size.observe(self._resized, names="value")
+        self._tab.on_change(self.page_size, self._resized)
         self.where = ipywidgets.HTML()
         self._tab.on_click(self.back_button, lambda: self._turn(-1))
         self._tab.on_click(self.next_button, lambda: self._turn(1))
@@ -100,11 +104,9 @@ class BrowserPane:
     def offer(self, spots: Sequence[Spot], *, go: bool) -> None:
         """Offer these spots to go to, and go to the first of them."""
         self._spots = spots
-        self.spot.unobserve(self._spot_chosen, names="value")
         titles = [(sendable(title), number) for number, (title, _, _) in enumerate(spots)]
         self.spot.options = [("Go to\N{HORIZONTAL ELLIPSIS}", _NOWHERE), *titles]
         self.spot.value = _NOWHERE
-        self.spot.observe(self._spot_chosen, names="value")
         if go and spots:
             self._go_to_spot(0)
         elif not spots:
@@ -117,9 +119,9 @@ class BrowserPane:
         self.picked.clear()
         self._chosen(self)
 
-    def _spot_chosen(self, change: dict[str, int]) -> None:
-        if change["new"] in range(len(self._spots)):
-            self._go_to_spot(change["new"])
+    def _spot_chosen(self) -> None:
+        if self.spot.value in range(len(self._spots)):
+            self._go_to_spot(self.spot.value)
             self.spot.value = _NOWHERE  # so that the same can be chosen again
 
     def _go_to_spot(self, number: int) -> None:
@@ -216,10 +218,16 @@ class BrowserPane:
             chosen=chosen,
         )
 
-    def forget_picked(self) -> None:
-        """Choose nothing."""
-        if self.picked:
-            self.picked.clear()
+    @property
+    def is_moving(self) -> bool:
+        """Whether another folder was asked for than the one that is shown."""
+        return self.page is not None and self._goal != (self.place, self.page.address)
+
+    def forget_picked(self, addresses: Collection[str] | None = None) -> None:
+        """Choose these no longer, or nothing at all."""
+        left = {} if addresses is None else {key: one for key, one in self.picked.items() if key not in addresses}
+        if left != self.picked:
+            self.picked = left
             self._draw()
 
     def update(self) -> None:
@@ -242,37 +250,31 @@ class BrowserPane:
         if self.page is not None and self.page.parent is not None:
             self.open(self.page.parent)
 
-    def _resized(self, change: dict[str, int]) -> None:
-        self._show_otherwise(replace(self.query, page_size=change["new"], page=0))
+    def _resized(self) -> None:
+        self._show_otherwise(replace(self.query, page_size=self.page_size.value, page=0))
 
     def _turn(self, by: int) -> None:
         if self.page is not None:
             self._show_otherwise(replace(self.query, page=max(self.query.page + by, 0)))
 
-    # What follows is called by the page, so it takes the lock of the views itself.
-
     def _go(self, number: int) -> None:
-        with self._tab.context.refresher.lock:
-            if self.page is not None:
-                self.open(self.page.crumbs[number].address)
+        if self.page is not None:
+            self.open(self.page.crumbs[number].address)
 
     def _enter(self, number: int) -> None:
-        with self._tab.context.refresher.lock:
-            if self.page is not None:
-                self.open(self.page.entries[number].address)
+        if self.page is not None:
+            self.open(self.page.entries[number].address)
 
     def _sort(self, key: str) -> None:
-        with self._tab.context.refresher.lock:
-            descending = not self.query.descending if key == self.query.sort else key != "name"
-            self._show_otherwise(replace(self.query, sort=cast("SortKey", key), descending=descending, page=0))
+        descending = not self.query.descending if key == self.query.sort else key != "name"
+        self._show_otherwise(replace(self.query, sort=cast("SortKey", key), descending=descending, page=0))
 
     def _pick(self, number: int, is_picked: bool) -> None:  # noqa: FBT001 - as the table calls it
-        with self._tab.context.refresher.lock:
-            if self.page is None:
-                return
-            entry = self.page.entries[number]
-            if is_picked:
-                self.picked[entry.address] = entry
-            else:
-                self.picked.pop(entry.address, None)
-            self._chosen(self)
+        if self.page is None:
+            return
+        entry = self.page.entries[number]
+        if is_picked:
+            self.picked[entry.address] = entry
+        else:
+            self.picked.pop(entry.address, None)
+        self._chosen(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from colabpanel import words
@@ -28,7 +27,7 @@ def file_row(entry: Entry) -> FileRow:
     """Return an entry as a row."""
     can_enter = entry.is_folder is not False
     size = "" if entry.size is None else words.size(entry.size)
-    changed = "" if entry.modified is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.modified))
+    changed = "" if entry.modified is None else words.moment(entry.modified)
     return FileRow(entry.name, can_enter, size, changed, entry.target)
 
 

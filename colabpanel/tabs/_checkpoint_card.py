@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import ipywidgets
 
 from colabpanel import words
 from colabpanel.errors import InputError
+from colabpanel.progress import Progress
 from colabpanel.services.checkpoints.comparing import checkpoint_contents, compare_checkpoints
 from colabpanel.services.checkpoints.exporting import ExportedCheckpoint, export_checkpoint
 from colabpanel.services.checkpoints.models import Checkpoint, Restored, VerifiedCheckpoint
@@ -23,34 +24,35 @@ from colabpanel.tabs._checkpoint_words import (
     said_of_restored,
     said_of_verified,
 )
-from colabpanel.widgets.basics import button, sendable, styled
-from colabpanel.widgets.data_table import Column, DataTable
+from colabpanel.widgets.basics import button, offer, sendable, styled
+from colabpanel.widgets.data_table import Cell, Column, DataTable
 from colabpanel.widgets.messages import CodeView, Message
 from colabpanel.widgets.path_picker import PathPicker
 
 __all__ = ["CheckpointCard"]
 
+T = TypeVar("T")
+
 _HALF = "Half precision (float16), half the size"
 
 
-class Folder(Protocol):
-    """The folder that is listed beside this card."""
+class Folders(Protocol):
+    """What lists folders beside this card."""
 
-    @property
-    def directory(self) -> str: ...
-    def list_folder(self) -> None: ...
+    def list_again(self, folder: str) -> None: ...
 
 
 class CheckpointCard:
-    """One or several checkpoints of the folder.
+    """One or several checkpoints of the folder that was listed last, whatever stands in its field by now.
 
     Args:
         tab: The tab it belongs to.
-        folder: Where they are.
+        folders: Is asked to list a folder again in which something has changed.
     """
 
-    def __init__(self, tab: Tab, folder: Folder) -> None:
-        self._tab, self._folder = tab, folder
+    def __init__(self, tab: Tab, folders: Folders) -> None:
+        self._tab, self._folders = tab, folders
+        self._listed, self._asked = "", 0
         self._rows: dict[str, Checkpoint] = {}
         self.chosen = styled(ipywidgets.SelectMultiple(description="Checkpoints", rows=6), "cp-field", "cp-list")
         self.variable = styled(
@@ -113,16 +115,22 @@ class CheckpointCard:
         tab.on_click(self.unpin_button, lambda: self.pin(pinned=False))
         tab.on_click(self.delete_button, self.delete)
 
-    def show(self, rows: Sequence[Checkpoint]) -> None:
-        """Offer these checkpoints, the newest first; what was chosen stays chosen."""
-        kept = [name for name in self.chosen.value if name in {row.name for row in rows}]
+    def show(self, folder: str, rows: Sequence[Checkpoint]) -> None:
+        """Offer the checkpoints of a folder, the newest first; what was chosen of the same folder stays chosen."""
+        if folder != self._listed:
+            self.chosen.options = []
+        self._listed = folder
         self._rows = {row.name: row for row in rows}
-        options = tuple((sendable(checkpoint_title(row)), row.name) for row in reversed(rows))
-        if options != tuple(self.chosen.options):
-            self.chosen.options = options
-            self.chosen.value = kept
+        offer(self.chosen, [(sendable(checkpoint_title(row)), row.name) for row in reversed(rows)])
+
+    @property
+    def _directory(self) -> str:
+        if not self._listed:
+            raise InputError("No folder is listed.", hint="Choose the folder that training saves into, and press List.")
+        return self._listed
 
     def _changed(self, _: object) -> None:
+        self._asked += 1
         names = list(self.chosen.value)
         row = self._rows.get(names[0]) if names else None
         self.code.show(restore_code(row, self.variable.value.strip() or "model"))
@@ -141,28 +149,41 @@ class CheckpointCard:
 
     def look_inside(self) -> None:
         """Tell what is in the chosen checkpoint."""
-        name, folder, root = self._one(), self._folder.directory, self._tab.context.host.root
-        self._tab.in_background(
+        name, folder, root = self._one(), self._directory, self._tab.context.host.root
+        self._show_inside(
             "contents",
             lambda progress: checkpoint_contents(folder, name, root=root, progress=progress),
-            lambda found: self.inside.show(contents_rows(found)),
+            contents_rows,
         )
+
+    def _show_inside(
+        self, name: str, work: Callable[[Progress], T], rows: Callable[[T], Sequence[Sequence[str | Cell]]]
+    ) -> None:
+        """Tell what was found, unless something else is chosen or asked for by then."""
+        self._asked += 1
+        turn = self._asked
+
+        def show(found: T) -> None:
+            if turn == self._asked:
+                self.inside.show(rows(found))
+
+        self._tab.in_background(name, work, show)
 
     def compare(self) -> None:
         """Tell how the two chosen differ; the earlier one is the first."""
-        names, folder, root = self._names(), self._folder.directory, self._tab.context.host.root
+        names, folder, root = self._names(), self._directory, self._tab.context.host.root
         if len(names) != 2:  # noqa: PLR2004 - a pair
             raise InputError("Two checkpoints are compared.", hint="Choose two in the list, with Ctrl or Cmd held.")
         first, second = (name for name in self._rows if name in names)
-        self._tab.in_background(
+        self._show_inside(
             "compare",
             lambda progress: compare_checkpoints(folder, first, second, root=root, progress=progress),
-            lambda found: self.inside.show(comparison_rows(found)),
+            comparison_rows,
         )
 
     def verify(self) -> None:
         """Read all files of the folder's checkpoints."""
-        host, folder = self._tab.context.host, self._folder.directory
+        host, folder = self._tab.context.host, self._directory
 
         def say(found: list[VerifiedCheckpoint]) -> Message:
             kind, sentence, details = said_of_verified(found)
@@ -178,13 +199,11 @@ class CheckpointCard:
             sentence, hint = said_of_restored(restored, variable)
             return Message("ok", sentence, hint)
 
-        self._tab.start_job(
-            self.jobs, say, restore_into, self._tab.context.host, self._folder.directory, name, variable
-        )
+        self._tab.start_job(self.jobs, say, restore_into, self._tab.context.host, self._directory, name, variable)
 
     def export(self) -> None:
         """Write the weights of the chosen checkpoint as a file."""
-        name, folder, root = self._one(), self._folder.directory, self._tab.context.host.root
+        name, folder, root = self._one(), self._directory, self._tab.context.host.root
         target = self._tab.absolute(self.export_to.path or str(Path(folder) / "exports" / f"{name}.safetensors"))
         dtype = "float16" if self.half.value else None
         self._tab.start_job(
@@ -195,17 +214,17 @@ class CheckpointCard:
 
     def pin(self, *, pinned: bool) -> None:
         """Keep the chosen whatever the policy says, or no longer."""
-        names, folder, host = self._names(), self._folder.directory, self._tab.context.host
+        names, folder, host = self._names(), self._directory, self._tab.context.host
 
         def say(done: list[str]) -> Message:
-            self._folder.list_folder()
+            self._folders.list_again(folder)
             return Message("ok", f"{'Pinned' if pinned else 'Unpinned'} {words.plural(len(done), 'checkpoint')}.")
 
         self._tab.start_job(self.jobs, say, lambda progress: pin_chosen(progress, host, folder, names, pinned=pinned))
 
     def delete(self) -> None:
         """Delete the chosen."""
-        names, folder, host = self._names(), self._folder.directory, self._tab.context.host
+        names, folder, host = self._names(), self._directory, self._tab.context.host
         foreign = [name for name in names if self._rows[name].kind != "colabpanel"]
         if foreign:
             raise InputError(
@@ -213,7 +232,7 @@ class CheckpointCard:
             )
 
         def say(done: list[str]) -> Message:
-            self._folder.list_folder()
+            self._folders.list_again(folder)
             return Message("ok", f"Deleted {words.plural(len(done), 'checkpoint')}.")
 
         self._tab.start_job(self.jobs, say, lambda progress: delete_chosen(progress, host, folder, names))

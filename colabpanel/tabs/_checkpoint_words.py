@@ -76,6 +76,7 @@ def contents_rows(found: CheckpointContents) -> list[list[str | Cell]]:
     """Return what is in a checkpoint, the largest tensors first."""
     checkpoint = found.checkpoint
     rows: list[list[str | Cell]] = [
+        ["Checkpoint", checkpoint.name, ""],
         ["Parameters", _count(found.parameters), ""],
         ["Size", words.size(checkpoint.size), ""],
     ]

@@ -45,14 +45,15 @@ class CheckpointsCard:
 
     def __init__(self, tab: Tab) -> None:
         self._tab = tab
-        self._shown: Callable[[Sequence[Checkpoint]], None] = lambda _: None
-        self._found, self._rows = ListedCheckpoints(()), list[Checkpoint]()
+        self._shown: Callable[[str, Sequence[Checkpoint]], None] = lambda _folder, _rows: None
+        self._folder, self._found, self._rows = "", ListedCheckpoints(()), list[Checkpoint]()
+        self._undecided = ""
         self._watched, self._is_looking, self._asked = "", False, 0
         self._form()
         tab.on_click(self.list_button, self.list_folder)
         tab.on_click(self.save_button, self.save_now)
-        self.metric.observe(self._judge, names="value")
-        self.mode.observe(self._judge, names="value")
+        tab.on_change(self.metric, self._judge)
+        tab.on_change(self.mode, self._judge)
         self.widget = card(
             "Checkpoints",
             self.folder,
@@ -66,11 +67,11 @@ class CheckpointsCard:
             "TensorFlow or Orbax. It is looked at every few seconds.",
         )
 
-    def watch(self, shown: Callable[[Sequence[Checkpoint]], None]) -> None:
+    def watch(self, shown: Callable[[str, Sequence[Checkpoint]], None]) -> None:
         """Look at the folder every few seconds from now on.
 
         Args:
-            shown: Is given the checkpoints, the best one marked, whenever others are shown.
+            shown: Is given the folder and its checkpoints, the best one marked, whenever others are shown.
         """
         self._shown = shown
         self._suggest()
@@ -85,7 +86,7 @@ class CheckpointsCard:
             root=host.root,
             placeholder="The folder that training saves into",
         )
-        self.folder.start_folder = tab.context.state.drive_root or str(host.workspace)
+        tab.start_on_drive(self.folder)
         self.list_button = button("List", tooltip="List the checkpoints in the folder", icon="list", kind="primary")
         self.save_button = button("Save now", tooltip="Ask training to save at its next batch", icon="save")
         self.jobs = tab.job_view(self.list_button, self.save_button)
@@ -121,21 +122,29 @@ class CheckpointsCard:
 
     def list_folder(self) -> None:
         """List the folder that is chosen, and look at it again from now on."""
-        self._watched = self.directory
+        self._list(self.directory)
+
+    def list_again(self, folder: str) -> None:
+        """List a folder in which something has changed, if it is the one that is looked at."""
+        if folder == self._watched:
+            self._list(folder)
+
+    def _list(self, folder: str) -> None:
+        self._watched = folder
         self._asked += 1
-        turn, host, folder = self._asked, self._tab.context.host, self._watched
+        turn, host = self._asked, self._tab.context.host
 
         def fail(error: BaseException) -> None:
             if turn == self._asked:
                 self._watched = ""
-                self._show(ListedCheckpoints(()))
+                self._show("", ListedCheckpoints(()))
                 self.jobs.message.show(error_message(error))
 
         self.jobs.message.clear()
         self._tab.run_then(
             "checkpoints",
             lambda progress: list_checkpoints(progress, host, folder),
-            lambda found: self._show(found) if turn == self._asked else None,
+            lambda found: self._show(folder, found) if turn == self._asked else None,
             fail,
         )
 
@@ -155,9 +164,10 @@ class CheckpointsCard:
             if turn != self._asked:
                 return
             if found != self._found:
-                self._show(found)
+                self._show(folder, found)
             else:
                 self._draw_table()  # they have grown older
+                self._tell()
 
         def fail(error: BaseException) -> None:
             self._is_looking = False
@@ -170,33 +180,37 @@ class CheckpointsCard:
         kind = f" cp-tone-{tone}" if tone else ""
         self.note.value = f'<p class="cp-note{kind}" role="status">{escape(text)}</p>' if text else ""
 
-    def _show(self, found: ListedCheckpoints) -> None:
-        self._found = found
+    def _tell(self) -> None:
+        found = self._found
+        if found.failure or self._undecided:
+            self._note(found.failure or self._undecided, "warning")
+        else:
+            self._note(f"In the background: {found.activity}." if found.activity else "")
+
+    def _show(self, folder: str, found: ListedCheckpoints) -> None:
+        self._folder, self._found = folder, found
         names = metric_names(found.rows)
         if tuple(names) != tuple(self.metric.options):
             kept = self.metric.value if self.metric.value in names else (names[0] if names else None)
             self.metric.options = names
             self.metric.value = kept
-        if found.failure:
-            self._note(found.failure, "warning")
-        else:
-            self._note(f"In the background: {found.activity}." if found.activity else "")
-        self._judge(None)
+        self._judge()
 
-    def _judge(self, _: object) -> None:
+    def _judge(self) -> None:
         """Mark the best by the metric that is chosen, and draw it."""
-        rows, metric = list(self._found.rows), self.metric.value
+        rows, metric, self._undecided = list(self._found.rows), self.metric.value, ""
         try:
             if metric:
                 rows = with_best(rows, policy_of(metric, self.mode.value, None, None))
         except ColabPanelError as error:
             rows = [replace(row, is_best=False) for row in rows]
-            self._note(f"{error.message} Choose what is best.", "warning")
+            self._undecided = f"{error.message} Choose what is best."
         self._rows = rows
+        self._tell()
         self._draw_table()
         points = [point for row in rows if metric and (point := point_of(row, metric)) is not None]
         self.chart.show(points, title=metric or "Metric")
-        self._shown(rows)
+        self._shown(self._folder, rows)
 
     def _draw_table(self) -> None:
         self.table.show([checkpoint_row(row, self.metric.value) for row in reversed(self._rows)])

@@ -44,8 +44,7 @@ class CopyCard:
         tab.on_click(self.button, self.copy)
         for field, trait in ((self.source, "path"), (self.target, "path"), (self.every, "value")):
             field.observe(self._changed, names=trait)
-        tab.context.state.observe(self._drive_moved, names="drive_root")
-        self._drive_moved(None)
+        tab.start_on_drive(self.target)
         self._show_code()
         self.widget = card(
             "Copy results to a safe place",
@@ -70,9 +69,6 @@ class CopyCard:
             if 0 < float(text) < 1e5:  # noqa: PLR2004 - two months
                 return float(text)
         raise InputError("Repeat takes a number of minutes.", hint="Write 10 to copy every ten minutes.")
-
-    def _drive_moved(self, _: object) -> None:
-        self.target.start_folder = self._tab.context.state.drive_root or str(self._tab.context.host.workspace)
 
     def _changed(self, _: object) -> None:
         self.jobs.message.clear()

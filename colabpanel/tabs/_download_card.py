@@ -36,11 +36,19 @@ class DownloadCard:
     Args:
         tab: The tab it belongs to.
         line: The line to the page.
-        add: Puts a transfer into the queue.
+        add: Puts a transfer into the queue, which the user asked for.
+        add_unasked: Puts one into the queue that nobody clicked for.
     """
 
-    def __init__(self, tab: Tab, line: TransferLine, *, add: Callable[[Transfer], object]) -> None:
-        self._tab, self._line, self._add = tab, line, add
+    def __init__(
+        self,
+        tab: Tab,
+        line: TransferLine,
+        *,
+        add: Callable[[Transfer], object],
+        add_unasked: Callable[[Transfer], object],
+    ) -> None:
+        self._tab, self._line, self._add, self._add_unasked = tab, line, add, add_unasked
         self._more: list[str] = []
         host = tab.context.host
         self.source = PathPicker("Download", tab.browse, root=host.root, placeholder="A file, or a folder as one zip")
@@ -165,7 +173,7 @@ class DownloadCard:
             watch_file(path, changed, root=root, failed=failed, progress=progress)
 
         def changed(real: Path) -> None:
-            self._add(self.transfer([str(real)], route=route))
+            self._add_unasked(self.transfer([str(real)], route=route))
 
         def failed(error: ColabPanelError) -> None:
             with self._tab.context.refresher.lock:

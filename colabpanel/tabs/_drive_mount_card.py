@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import ipywidgets
 
 from colabpanel.hosts import Host
-from colabpanel.services.drive import DriveFolder, find_drive, mount_drive, unmount_drive
+from colabpanel.services.drive import DriveFolder, mount_drive, unmount_drive
 from colabpanel.services.drive.health import DriveHealth, drive_health
 from colabpanel.services.drive.repairing import RepairedDrive, repair_drive
 from colabpanel.services.mounts import mounted_at
@@ -29,6 +30,7 @@ class DriveMountCard:
     Args:
         tab: The tab it belongs to.
         show_drive: Called with where Drive is now, or None.
+        find_drive: Called when Drive may be somewhere that is not known.
         show_state: Called with a few words about how it does.
     """
 
@@ -38,9 +40,11 @@ class DriveMountCard:
         status: ipywidgets.Widget,
         *,
         show_drive: Callable[[DriveFolder | None], None],
+        find_drive: Callable[[], None],
         show_state: Callable[[str], object],
     ) -> None:
-        self._tab, self._show_drive, self._show_state = tab, show_drive, show_state
+        self._tab, self._show_drive, self._find_drive, self._show_state = tab, show_drive, find_drive, show_state
+        self._clicks = 0
         self._sick, self._answered = False, False
         self.mount_button = button(
             "Mount Drive", tooltip="Ask for consent and mount Google Drive", icon="plug", kind="primary"
@@ -61,7 +65,7 @@ class DriveMountCard:
         buttons = (self.mount_button, self.unmount_button, self.check_button, self.repair_button)
         self.jobs = tab.job_view(*buttons, *tab.for_coders(self.code))
         for made, call in zip(buttons, (self.mount, self.unmount, self.check, self.repair), strict=True):
-            tab.on_click(made, call)
+            tab.on_click(made, functools.partial(self._clicked, call))
         tab.on_click(self.options_button, self.show_options)
         self._show_code()
         tab.context.refresher.every(_LOOK_SECONDS, self._look)
@@ -74,8 +78,14 @@ class DriveMountCard:
             lead="Mounting runs once no cell runs, and asks for your consent in a window of its own.",
         )
 
+    def _clicked(self, call: Callable[[], None]) -> None:
+        self._clicks += 1
+        call()
+
     def show_options(self) -> None:
         """Show how else Drive can be mounted."""
+        if self.options is not None:
+            return
         self.options = DriveMountOptions(str(self._tab.context.host.drive_mountpoint), self._show_code)
         self._more.children = [self.options.widget]
         self.options_button.layout.display = "none"
@@ -135,18 +145,20 @@ class DriveMountCard:
             return
         tab = self._tab
         host, known = tab.context.host, bool(tab.context.state.drive_root)
-        tab.in_background("drive-health", lambda _: _look_at(host, known=known), self._noticed)
+        clicks = self._clicks
 
-    def _noticed(self, health: DriveHealth | None) -> None:
-        if health is not None and not self.jobs.busy:  # what was started meanwhile tells more
-            self._seen(health)
+        def noticed(health: DriveHealth | None) -> None:
+            if health is not None and clicks == self._clicks:  # what was started meanwhile tells more
+                self._seen(health)
+
+        tab.in_background("drive-health", lambda _: _look_at(host, known=known), noticed)
 
     def _seen(self, health: DriveHealth) -> None:
         root = self._tab.context.state.drive_root
         if health.is_sick:
             self._show_state(f"Stale: {health.sentence}")
         elif health.state == "ok" and not root:
-            self._tab.in_background("find-drive", lambda _: find_drive(host=self._tab.context.host), self._show_drive)
+            self._find_drive()
         elif health.state == "ok" and self._sick:
             self._show_state(f"Mounted: {health.path / Path(root).name}")
         elif health.state != "ok" and self._answered:

@@ -28,7 +28,7 @@ class DriveSafetyCard:
         self._tab = tab
         host = tab.context.host
         self.path = PathPicker("Look at", tab.browse, root=host.root, placeholder="Empty: all saved in this session")
-        self.path.start_folder = tab.context.state.drive_root or str(host.workspace)
+        tab.start_on_drive(self.path)
         self.check_button = button("Has it arrived?", tooltip="Ask Drive what it has uploaded", icon="cloud")
         self.wait_button = button("Wait until it has", tooltip="Wait until Drive has uploaded all of it", kind="quiet")
         self.code = CodeView()

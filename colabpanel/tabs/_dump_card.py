@@ -15,7 +15,7 @@ from colabpanel.services.snapshots.service import dump_summary
 from colabpanel.services.snapshots.table import VariableInfo, variable_table
 from colabpanel.tabs._base import Tab, card
 from colabpanel.tabs._snapshot_words import dump_code, prediction, skipped_variables, variable_row, variable_title
-from colabpanel.widgets.basics import button, escape, sendable, styled
+from colabpanel.widgets.basics import button, escape, offer, sendable, styled
 from colabpanel.widgets.data_table import Column, DataTable
 from colabpanel.widgets.messages import CodeView, Message
 from colabpanel.widgets.path_picker import PathPicker
@@ -72,11 +72,7 @@ class DumpCard:
         self.refresh()
 
     def _form(self) -> None:
-        host = self._tab.context.host
-        self.folder = PathPicker(
-            "Into", self._tab.browse, folders_only=True, root=host.root, placeholder="A folder, best on Drive"
-        )
-        self.folder.start_folder = self._tab.context.state.drive_root or str(host.workspace)
+        self.folder = PathPicker("Into", self._tab.browse, folders_only=True, root=self._tab.context.host.root)
         self.name = styled(ipywidgets.Text(description="Called", placeholder="snapshot"), "cp-field")
         self.keep = styled(
             ipywidgets.Text(description="Keep", placeholder="How many of this name; empty: all of them"), "cp-field"
@@ -92,11 +88,11 @@ class DumpCard:
         self.chosen.observe(self._changed, names="value")
         self.name.observe(self._changed, names="value")
         self.folder.observe(self._changed, names="path")
-        self._changed(None)
+        self._tab.start_on_drive(self.folder, moved=lambda: self._changed(None))
 
     @property
     def directory(self) -> str:
-        """The folder: what stands in the field, or ``snapshots`` in the workspace while it is empty."""
+        """The folder: what stands in the field, or ``snapshots`` on Drive or in the workspace while it is empty."""
         return self.folder.path or str(Path(self.folder.start_folder) / "snapshots")
 
     def _predict(self) -> None:
@@ -119,11 +115,9 @@ class DumpCard:
         self._found = found
         self.table.show([variable_row(variable, has_last=self._last is not None) for variable in found])
         savable = [variable for variable in found if variable.savable][:_MOST]
-        kept = [variable.name for variable in savable if variable.name in self.chosen.value]
         self._refreshing = True
         try:
-            self.chosen.options = [(sendable(variable_title(variable)), variable.name) for variable in savable]
-            self.chosen.value = kept
+            offer(self.chosen, [(sendable(variable_title(variable)), variable.name) for variable in savable])
         finally:
             self._refreshing = False
         self._predict()

@@ -10,7 +10,7 @@ from colabpanel.services.fetching.models import Fetched
 from colabpanel.services.fetching.service import fetch, fetch_summary
 from colabpanel.tabs._base import Tab, card
 from colabpanel.tabs._staging_words import skipped_list
-from colabpanel.widgets.basics import button, styled
+from colabpanel.widgets.basics import button, sendable, styled
 from colabpanel.widgets.messages import CodeView, Message
 from colabpanel.widgets.path_picker import PathPicker
 
@@ -35,10 +35,11 @@ class FetchCard:
         self.url = styled(
             ipywidgets.Text(description="Address", placeholder="https://example.org/data.zip"), "cp-field"
         )
+        start = str(host.workspace)
         self.folder = PathPicker(
-            "Into", tab.browse, folders_only=True, root=host.root, placeholder=f"A folder; empty: {host.workspace}"
+            "Into", tab.browse, folders_only=True, root=host.root, placeholder=f"A folder; empty: {sendable(start)}"
         )
-        self.folder.start_folder = str(host.workspace)
+        self.folder.start_folder = start
         self.checksum = styled(
             ipywidgets.Text(description="Checksum", placeholder="SHA-256 or MD5, if its page tells one"), "cp-field"
         )
@@ -64,8 +65,8 @@ class FetchCard:
 
     @property
     def directory(self) -> str:
-        """The folder that is meant."""
-        return self._tab.absolute(self.folder.path) if self.folder.path else str(self._tab.context.host.workspace)
+        """The folder that is meant: what stands in the field, or the one that the empty field names."""
+        return self._tab.absolute(self.folder.path) if self.folder.path else self.folder.start_folder
 
     def _changed(self, _: object) -> None:
         self.jobs.message.clear()

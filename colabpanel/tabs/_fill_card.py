@@ -54,7 +54,7 @@ class FillCard:
     def _upgrade(self) -> list[ipywidgets.Widget]:
         tab = self._tab
         self.snapshot = PathPicker("Snapshot", tab.browse, placeholder="A snapshot, not older than 15 minutes")
-        self.snapshot.start_folder = tab.context.state.drive_root or str(tab.context.host.workspace)
+        tab.start_on_drive(self.snapshot)
         self.confirm = styled(ipywidgets.Text(description="Confirm", placeholder=f"Type: {PHRASE}"), "cp-field")
         self.restart_button = button(
             "Fill until restart", tooltip="Kill this kernel by filling its memory", icon="bomb", kind="danger"
@@ -82,6 +82,7 @@ class FillCard:
         """Fill this kernel until it is killed."""
         snapshot = self._tab.absolute(self.snapshot.path) if self.snapshot.path else None
         confirm, host = self.confirm.value.strip(), self._tab.context.host
+        self.confirm.value = ""  # it is typed for each time
         self._tab.start_job(
             self.restart_jobs,
             _filled,

@@ -42,7 +42,7 @@ class GuardCard:
         self.interrupt, self.interrupt_at = _step("Interrupt the cell", "92")
         self.save = _switch("Then save variables into")
         self.folder = PathPicker("Save into", tab.browse, folders_only=True, root=tab.context.host.root)
-        self.folder.start_folder = tab.context.state.drive_root or str(tab.context.host.workspace)
+        tab.start_on_drive(self.folder)
         self.folder.text.placeholder = "A folder: all variables are saved in it"
         self.names = styled(
             ipywidgets.Text(
@@ -103,14 +103,14 @@ class GuardCard:
 
     def turn_on(self) -> None:
         """Start the guard with what the form says."""
-        self._watch.turn_on(**self._options())
-        self.update()
+        options = self._options()
+        self._tab.in_background("guard", lambda _: self._watch.turn_on(**options), lambda _: self.update())
 
     def turn_off(self) -> None:
         """Stop it; a snapshot that is being written is finished."""
-        if self._watch.guard is not None:
-            self._watch.guard.stop()
-        self.update()
+        guard = self._watch.guard
+        if guard is not None:  # not under the lock, for which it may be waiting to tell what it saw
+            self._tab.in_background("guard", lambda _: guard.stop(), lambda _: self.update())
 
     def _options(self) -> dict[str, Any]:
         names = [name.strip() for name in self.names.value.split(",") if name.strip()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast, get_args
 
 import ipywidgets
@@ -42,6 +43,7 @@ class ImageFolderCard:
         self._page = 0
         self._checked: CheckedImages | None = None
         self.choices: dict[str, Choice] = {}
+        self._choices_in: dict[Path, dict[str, Choice]] = {}
         self._form()
         self._list_row()
         self.widget = card(
@@ -116,8 +118,7 @@ class ImageFolderCard:
         self._tab.start_job(self.jobs, self._listed, lambda progress: list_images(path, root=root, progress=progress))
 
     def _listed(self, folder: ImageFolder) -> Message:
-        if self._folder is None or self._folder.path != folder.path:
-            self.choices = {}
+        self.choices = self._choices_in.setdefault(folder.path, {})
         self._folder, self._checked = folder, None
         self.grid.show([], {})
         names = [(sendable(f"{name} ({count:,})"), name) for name, count in folder.classes.items()][:_MOST_CLASSES]
@@ -160,14 +161,11 @@ class ImageFolderCard:
         self.title.value = f"<span>{escape(page_title(self._page, PAGE, len(self._chosen)))}</span>"
         self.back_button.disabled, self.next_button.disabled = self._page == 0, self._page == last
         numbers = self._chosen[self._page * PAGE : (self._page + 1) * PAGE]
-        if self.page_jobs.job is not None:  # a page that was turned over is not waited for
-            self.page_jobs.job.cancel()
-            self.page_jobs.job = None
 
         def work(progress: Progress) -> list[Thumbnail]:
             return thumbnails(folder, numbers, root=root, progress=progress)
 
-        self._tab.start_job(self.page_jobs, lambda found: self._shown(folder, found), work)
+        self._tab.start_look(self.page_jobs, lambda found: self._shown(folder, found), work)
 
     def _shown(self, folder: ImageFolder, found: list[Thumbnail]) -> Message:
         choices = {one.number: self.choices.get(one.name, "") for one in found}
@@ -177,18 +175,16 @@ class ImageFolderCard:
         return Message("warning" if broken else "ok", f"{words.plural(len(found), 'image')} on this page{told}.")
 
     def _open(self, number: int) -> None:
-        self._tab.context.clicked()
-        with self._tab.context.refresher.lock:
-            self._opened(self._listing(), number)
+        self._tab.act(lambda: self._opened(self._listing(), number))
 
     def _choose(self, number: int, choice: str) -> None:
-        self._tab.context.clicked()
-        name = self._listing().names[number]
-        with self._tab.context.refresher.lock:
-            self.choices.pop(name, None)
-            if choice in get_args(Choice):
-                self.choices[name] = cast("Choice", choice)
-            self._tell_choices()
+        self._tab.act(lambda: self._decide(self._listing().names[number], choice))
+
+    def _decide(self, name: str, choice: str) -> None:
+        self.choices.pop(name, None)
+        if choice in get_args(Choice):
+            self.choices[name] = cast("Choice", choice)
+        self._tell_choices()
 
     def _tell_choices(self) -> None:
         made = list(self.choices.values())
@@ -239,9 +235,11 @@ class ImageFolderCard:
     def load(self) -> None:
         """Take what a list says that was saved before."""
         path, root = self._list_path(), self._tab.context.host.root
+        choices, before = self.choices, dict(self.choices)
 
         def done(found: dict[str, Choice]) -> Message:
-            self.choices.update(found)
+            decided_meanwhile = {name for name in {*choices, *before} if choices.get(name) != before.get(name)}
+            choices.update({name: choice for name, choice in found.items() if name not in decided_meanwhile})
             self._tell_choices()
             self.show_page()
             return Message("ok", f"Took {words.plural(len(found), 'choice')} from {path}.")

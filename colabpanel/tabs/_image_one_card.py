@@ -28,7 +28,7 @@ class OneImageCard:
         self._tab = tab
         self._folder: ImageFolder | None = None
         self._number: int | None = None
-        self._at = ("", 0)
+        self._at, self._pixels_asked = ("", 0), 0
         host = tab.context.host
         self.path = PathPicker("Image", tab.browse, root=host.root, placeholder="An image, a drawing or a PDF")
         self.path.start_folder = str(host.workspace)
@@ -74,10 +74,11 @@ class OneImageCard:
 
         def done(picture: Picture) -> Message:
             self._at, self._folder, self._number = (path, frame), folder, number
+            self._pixels_asked += 1
             self.view.show(shown(picture))
             return Message("ok", f"{picture.title} is shown below.")
 
-        self._tab.start_job(
+        self._tab.start_look(
             self.jobs,
             done,
             lambda progress: look(path, number=number, folder=folder, frame=frame, root=root, progress=progress),
@@ -88,9 +89,16 @@ class OneImageCard:
         (path, frame), folder, number = self._at, self._folder, self._number
         root = self._tab.context.host.root
         self._tab.context.clicked()
+        self._pixels_asked += 1
+        turn = self._pixels_asked
+
+        def tell(words: str) -> None:
+            if turn == self._pixels_asked:
+                self.view.tell(words)
+
         self._tab.run_then(
             "pixel",
             lambda progress: pixel(path, x, y, number=number, folder=folder, frame=frame, root=root, progress=progress),
-            lambda values: self.view.tell(pixel_words(x, y, values)),
-            lambda error: self.view.tell(error_message(error).sentence),
+            lambda values: tell(pixel_words(x, y, values)),
+            lambda error: tell(error_message(error).sentence),
         )

@@ -13,7 +13,7 @@ from colabpanel.services.modules.models import AddedModules
 from colabpanel.services.modules.remembering import remembered_modules, without_login
 from colabpanel.services.sources.addresses import shown_address
 from colabpanel.tabs._base import Tab, card
-from colabpanel.widgets.basics import button, sendable, styled
+from colabpanel.widgets.basics import button, offer, sendable, styled
 from colabpanel.widgets.messages import CodeView, Message
 from colabpanel.widgets.path_picker import PathPicker
 
@@ -34,7 +34,7 @@ class ModuleAddCard:
         placeholder = "A .py file, a folder, a zip, a wheel; or https://github.com/user/name"
         self._given: dict[str, str] = {}
         self.source = PathPicker("Modules", tab.browse, root=host.root, placeholder=placeholder)
-        self.source.start_folder = tab.context.state.drive_root or str(host.workspace)
+        tab.start_on_drive(self.source)
         self.import_it = styled(
             ipywidgets.Checkbox(value=True, description="Import into the notebook", indent=False), "cp-check"
         )
@@ -67,8 +67,7 @@ class ModuleAddCard:
     def show_earlier(self) -> None:
         """Show what was added in earlier sessions."""
         earlier = remembered_modules(host=self._tab.context.host)
-        self.earlier.options = [(sendable(shown_address(source)), source) for source in earlier]
-        self.earlier.value = earlier[0] if earlier else None
+        offer(self.earlier, [(sendable(shown_address(source)), source) for source in earlier])
         self.again_row.layout.display = None if earlier else "none"
 
     def add(self) -> None:

@@ -43,14 +43,16 @@ class ModuleNeedsCard:
         self.jobs = tab.job_view(*buttons, self.code)
         for made, call in zip(buttons, (self.check, self.plan, self.install), strict=True):
             tab.on_click(made, call)
-        self.path.observe(lambda _: self._show_code(), names="path")
-        self._show_code()
-        self.table.layout.display = "none"
+        tab.on_change(self.path, self._changed, trait="path")
+        self._changed()
         self.widget: ipywidgets.Widget = card(
             "Requirements", self.path, self.jobs, styled(ipywidgets.VBox([self.table]), "cp-part")
         )
 
-    def _show_code(self) -> None:
+    def _changed(self) -> None:
+        """Forget what was said of another path."""
+        self.jobs.message.clear()
+        self.table.layout.display = "none"
         path = self.path.path or "requirements.txt"
         self.code.show(["import colabpanel", "", f"colabpanel.install_requirements({path!r})"])
 

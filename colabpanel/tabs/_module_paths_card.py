@@ -10,8 +10,8 @@ from colabpanel.services.modules.adding import module_paths, reload_modules, rel
 from colabpanel.services.modules.models import ModulePath
 from colabpanel.services.modules.reloading import ReloadEvent
 from colabpanel.services.sources.addresses import shown_address
-from colabpanel.tabs._base import Tab, card
-from colabpanel.widgets.basics import button, sendable, styled
+from colabpanel.tabs._base import Tab, card, error_message
+from colabpanel.widgets.basics import button, offer, sendable, styled
 from colabpanel.widgets.data_table import Cell, Column, DataTable
 from colabpanel.widgets.messages import Message, MessageView
 
@@ -28,7 +28,7 @@ class ModulePathsCard:
     """
 
     def __init__(self, tab: Tab) -> None:
-        self._tab = tab
+        self._tab, self._is_reloading = tab, False
         columns = [Column("Module"), Column("From"), Column("Version"), Column("State")]
         self.table = DataTable("Modules", columns, empty="Nothing was added in this session.")
         self.live = styled(
@@ -79,9 +79,7 @@ class ModulePathsCard:
                 rows.append([", ".join(place.names[:5]), place.entry.name, "", "not imported"])
         self.table.show(rows)
         options = [(sendable(shown_address(place.source)), place.source) for place in places]
-        if list(self.chosen.options) != options:
-            self.chosen.options = options
-            self.chosen.value = options[0][1] if options else None
+        offer(self.chosen, options)
         self.more.layout.display = None if options else "none"
 
     def _switch(self, *, on: bool) -> None:
@@ -91,10 +89,20 @@ class ModulePathsCard:
         """Reload what has changed, on the main thread, once no cell runs."""
         host = self._tab.context.host
         reloader = reloader_of(host)
+        if self._is_reloading:
+            return
+        self._is_reloading = True
         self.message.show(Message("info", "Reloading, once no cell runs."))
-        self._tab.in_background("reload", lambda _: host.on_main_thread(reloader.look).result(), self._reloaded)
+        self._tab.run_then(
+            "reload", lambda _: host.on_main_thread(reloader.look).result(), self._reloaded, self._failed
+        )
+
+    def _failed(self, error: BaseException) -> None:
+        self._is_reloading = False
+        self.message.show(error_message(error))
 
     def _reloaded(self, events: list[ReloadEvent]) -> None:
+        self._is_reloading = False
         failed = [event for event in events if event.error]
         rows = [f"{event.name}: {event.error}" for event in failed]
         rows += [

@@ -12,7 +12,7 @@ from colabpanel.services.memory.panel_calls import shrink_from_panel
 from colabpanel.services.memory.shrinking import Saving, Shrunk, savings
 from colabpanel.tabs._base import Tab, card
 from colabpanel.tabs._fill_card import FillCard
-from colabpanel.widgets.basics import button, escape, sendable, styled
+from colabpanel.widgets.basics import button, escape, offer, sendable, styled
 from colabpanel.widgets.data_table import Cell, Column, DataTable
 from colabpanel.widgets.messages import CodeView, Message
 
@@ -83,7 +83,7 @@ class MoreMemoryCard:
     def _show(self, found: list[Saving]) -> None:
         self._found = {f"{one.name} {one.how}": one for one in found}
         self.table.show([_row(one) for one in found])
-        self.chosen.options = [(sendable(_title(one)), key) for key, one in self._found.items()]
+        offer(self.chosen, [(sendable(_title(one)), key) for key, one in self._found.items()])
         self._changed(None)
 
     def _changed(self, _: object) -> None:

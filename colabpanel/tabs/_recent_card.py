@@ -13,7 +13,7 @@ from colabpanel.services.staging.history import History, HistoryEntry
 from colabpanel.services.staging.service import discard
 from colabpanel.tabs._base import Tab, card
 from colabpanel.tabs._staging_words import recent_row
-from colabpanel.widgets.basics import button, sendable, styled
+from colabpanel.widgets.basics import button, offer, sendable, styled
 from colabpanel.widgets.data_table import Column, DataTable
 from colabpanel.widgets.messages import Message
 
@@ -98,8 +98,7 @@ class RecentCard:
         titles = [
             (sendable(f"{name_of(entry.source)} into {entry.directory}"), key) for key, entry in self._resumable.items()
         ]
-        self.unfinished.options = titles
-        self.unfinished.value = titles[0][1] if titles else None
+        offer(self.unfinished, titles)
         self.unfinished_row.layout.display = None if titles else "none"
 
     def resume(self) -> None:

@@ -17,7 +17,7 @@ from colabpanel.services.remotes.summaries import put_summary, quota_summary
 from colabpanel.tabs._base import Tab, card, error_message
 from colabpanel.tabs._remotes_drive import RemotesDriveCard
 from colabpanel.tabs._remotes_setup import RemotesSetupCard
-from colabpanel.widgets.basics import button, sendable, styled
+from colabpanel.widgets.basics import button, offer, sendable, styled
 from colabpanel.widgets.messages import CodeView, Message, MessageView
 from colabpanel.widgets.path_picker import PathPicker
 
@@ -115,11 +115,11 @@ class RemotesCard:
 
     def _show(self, found: list[NamedRemote]) -> None:
         ours = [NamedRemote(DRIVE, _API)] if self._has_api else []
-        chosen, self._wanted = self._wanted or self.remote.value, ""
+        wanted, self._wanted = self._wanted, ""
         self._known = [*ours, *(one for one in found if not (ours and one.name == DRIVE))]
-        self.remote.options = [(sendable(_title(one)), one.name) for one in self._known]
-        names = [one.name for one in self._known]
-        self.remote.value = chosen if chosen in names else next(iter(names), None)
+        offer(self.remote, [(sendable(_title(one)), one.name) for one in self._known])
+        if wanted in {one.name for one in self._known}:
+            self.remote.value = wanted
         can_write = any(not one.read_only for one in self._known)
         self.uploading.layout.display = None if can_write else "none"
         for one in (self.check_button, self.room_button, *([self.browse_button] if self._browse else [])):
@@ -129,7 +129,8 @@ class RemotesCard:
             self.state.show(_NONE_SERVED if self._is_served else _NONE_YET)
 
     def _show_trouble(self, error: BaseException) -> None:
-        self._show([])
+        if not self._known:
+            self._show([])
         self.state.show(error_message(error))
 
     @property

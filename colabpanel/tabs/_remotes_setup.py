@@ -80,13 +80,14 @@ class RemotesSetupCard:
 
     def add(self) -> None:
         """Keep the remote in rclone's configuration."""
-        token, self._token = self._token, ""
-        self._say_token()
+        token = self._token
         if not token:
             raise InputError("No token was given.", hint="Follow the steps, then paste what rclone authorize printed.")
         name, kind, host = self.name.value.strip(), self.guide.kind, self._tab.context.host
 
         def told(remote: NamedRemote) -> Message:
+            self._token = ""
+            self._say_token()
             self._added(remote.name)
             return Message("ok", f"{remote.name}: is added.", "Press Check remote to see whether it answers.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import ipywidgets
@@ -33,12 +34,10 @@ class SnapshotsCard:
     """
 
     def __init__(self, tab: Tab) -> None:
-        self._tab, self._contents, self._asked = tab, None, 0  # type: Tab, Contents | None, int
+        self._tab, self._contents, self._path = tab, None, ""  # type: Tab, Contents | None, str
+        self._asked = self._listed = 0
         host = tab.context.host
-        self._start = tab.context.state.drive_root or str(host.workspace)
         self.folder = PathPicker("Snapshots in", tab.browse, folders_only=True, root=host.root)
-        self.folder.start_folder = self._start
-        self.folder.text.placeholder = sendable(self.directory)
         self.list_button = button("List", tooltip="List the snapshots in the folder", icon="list")
         columns = [Column("File"), Column("Variables"), Column("Size", is_number=True), Column("When"), Column("Needs")]
         self.files = DataTable(
@@ -47,10 +46,10 @@ class SnapshotsCard:
             empty="None listed. Save variables, or choose a folder and press List.",
         )
         self.file = PathPicker("File", tab.browse, root=host.root, placeholder=_HINT)
-        self.file.start_folder = self._start
         self._contents_views()
         self._actions()
-        self.file.observe(self._file_chosen, names="path")
+        tab.start_on_drive(self.folder, self.file, self.export_to, moved=self._show_default)
+        tab.on_change(self.file, self._file_chosen, trait="path")
         tab.on_click(self.list_button, self.list_files)
         self.widget = card(
             "Snapshots",
@@ -85,7 +84,6 @@ class SnapshotsCard:
         self.export_to = PathPicker(
             "Export to", tab.browse, folders_only=True, root=tab.context.host.root, placeholder="A folder"
         )
-        self.export_to.start_folder = self._start
         self.load_button = button(
             "Load", tooltip="Put the chosen variables into the notebook", icon="download", kind="primary"
         )
@@ -113,36 +111,47 @@ class SnapshotsCard:
 
     @property
     def directory(self) -> str:
-        """The folder: what stands in the field, or ``snapshots`` in the workspace while it is empty."""
-        return self.folder.path or str(Path(self._start) / "snapshots")
+        """The folder: what stands in the field, or ``snapshots`` on Drive or in the workspace while it is empty."""
+        return self.folder.path or str(Path(self.folder.start_folder) / "snapshots")
+
+    def _show_default(self) -> None:
+        self.folder.text.placeholder = sendable(str(Path(self.folder.start_folder) / "snapshots"))
 
     def show_folder(self, folder: str) -> None:
         """List a folder in which there is something new."""
-        self._list(folder)
+        if folder != self._tab.absolute(self.directory):
+            self.folder.path = folder
+        self._list(folder, self._choose_newest)
 
     def list_files(self) -> None:
         """List the folder that is chosen."""
-        self._list(self._tab.absolute(self.directory))
+        self._list(self._tab.absolute(self.directory), self._choose_newest)
 
-    def _list(self, folder: str) -> None:
-        root = self._tab.context.host.root
-        self._tab.in_background(
-            "snapshots", lambda progress: snapshots(folder, root=root, progress=progress), self._show_files
-        )
+    def _list(self, folder: str, then: Callable[[list[SnapshotFile]], None] = lambda _: None) -> None:
+        """List a folder; an answer that was overtaken by a later question is dropped."""
+        self._listed += 1
+        turn, root = self._listed, self._tab.context.host.root
 
-    def _show_files(self, found: list[SnapshotFile]) -> None:
-        self.files.show([file_row(one) for one in found])
-        self.file.suggest([str(one.path) for one in found])
+        def show(found: list[SnapshotFile]) -> None:
+            if turn == self._listed:
+                self.files.show([file_row(one) for one in found])
+                self.file.suggest([str(one.path) for one in found])
+                then(found)
+
+        self._tab.in_background("snapshots", lambda progress: snapshots(folder, root=root, progress=progress), show)
+
+    def _choose_newest(self, found: list[SnapshotFile]) -> None:
         if found and not self.file.path:
             self.file.path = str(found[0].path)
-            self._file_chosen(None)
 
-    def _file_chosen(self, _: object) -> None:
+    def _file_chosen(self) -> None:
         """Look into the file in the background; an answer that was overtaken by another choice is dropped."""
         self._asked += 1
         turn, path, root = self._asked, self.file.path, self._tab.context.host.root
         self.jobs.message.clear()
-        self._contents = None
+        if not self._tab.context.host.is_served:
+            self.trust.value = False  # that was said of another file
+        self._contents, self._path = None, ""
         self.contents_table.show([])
         self.chosen.options = []
         if not path or not Path(path).suffix:
@@ -156,7 +165,7 @@ class SnapshotsCard:
             if turn == self._asked:
                 self.jobs.message.show(error_message(error))
 
-        path = self._tab.absolute(path)
+        path = self._path = self._tab.absolute(path)
         self._tab.run_then("contents", lambda progress: contents(path, root=root, progress=progress), show, fail)
 
     def _show_contents(self, found: Contents) -> None:
@@ -193,13 +202,13 @@ class SnapshotsCard:
 
     def load(self) -> None:
         """Load the chosen variables into the notebook."""
-        names, path = self._chosen_names(), self._tab.absolute(self.file.path)
+        names, path = self._chosen_names(), self._path
         options = {"prefix": self.prefix.value.strip(), "trusted": self.trust.value}
         self._tab.start_job(self.jobs, _loaded, load_chosen, self._tab.context.host, path, names, **options)
 
     def export(self) -> None:
         """Write the chosen variables as files."""
-        names, path = self._chosen_names(), self._tab.absolute(self.file.path)
+        names, path = self._chosen_names(), self._path
         root = self._tab.context.host.root
         folder = self._tab.absolute(self.export_to.path or str(Path(path).with_name(Path(path).name.partition(".")[0])))
         self._tab.start_job(
@@ -214,15 +223,15 @@ class SnapshotsCard:
             raise InputError("No file is chosen.", hint="Choose the file to delete.")
         if self._contents.kind != "snapshot":
             raise InputError("Only snapshots are deleted here.", hint="Other files are not colabpanel's to delete.")
-        path, root = self._tab.absolute(self.file.path), self._tab.context.host.root
+        path, root = self._path, self._tab.context.host.root
 
         def work(progress: object) -> str:
             delete_snapshot(path, fold=True, root=root, progress=progress)  # type: ignore[arg-type]  # a job
             return path
 
         def done(deleted: str) -> Message:
-            self.file.path = ""
-            self._file_chosen(None)
+            if self._path == deleted:
+                self.file.path = ""  # and no other takes its place, which the next click would delete
             self._list(str(Path(deleted).parent))
             return Message("ok", f"Deleted {Path(deleted).name}.")
 

@@ -112,6 +112,7 @@ class _TransferTab(Tab):
             self,
             self.line,
             add=self.transfers.add,
+            has_ended=self.transfers.has_ended,
             replaced=self.transfers.drop_uploads_of_others,
             directory=self._directory,
             overwrite=self._overwrite,

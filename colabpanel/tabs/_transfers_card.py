@@ -16,7 +16,7 @@ from colabpanel.errors import InputError
 from colabpanel.services.transfer.history import PastTransfer, TransferHistory
 from colabpanel.services.transfer.queued import QueuedTransfer, Transfer, TransferQueue
 from colabpanel.tabs._base import Tab, card
-from colabpanel.widgets.basics import button, escape, sendable, styled
+from colabpanel.widgets.basics import button, escape, offer, sendable, styled
 from colabpanel.widgets.data_table import Cell, Column, DataTable
 from colabpanel.widgets.job_view import describe
 from colabpanel.widgets.messages import Message, MessageView
@@ -76,7 +76,7 @@ class TransfersCard:
             self.pause_button: self.queue.pause,
             self.resume_button: self.queue.resume,
             self.up_button: lambda key: self.queue.move(key, -1),
-            self.retry_button: self.queue.retry,
+            self.retry_button: lambda key: self._choose(self.queue.retry(key)),
             self.cancel_button: self.queue.cancel,
             self.remove_button: self.queue.remove,
         }
@@ -97,13 +97,21 @@ class TransfersCard:
         self.past_row = ipywidgets.VBox([self.past, actions])
 
     def add(self, transfer: Transfer) -> str:
-        """Put a transfer into the queue; callable on any thread."""
+        """Put a transfer into the queue, and choose it; callable on any thread."""
         key = self.queue.add(transfer)
         with self._tab.context.refresher.lock:
-            self.message.clear()
-            self.link.value = ""
-            self.update()
+            self._choose(key)
         return key
+
+    def has_ended(self, key: str) -> bool:
+        """Whether nothing more happens to a transfer by itself."""
+        return all(item.ended for item in self.queue.items() if item.key == key)
+
+    def _choose(self, key: str) -> None:
+        self.message.clear()
+        self.link.value = ""
+        self.update()
+        self.chosen.value = key
 
     def drop_uploads_of_others(self, page: str) -> None:
         """Stop uploads that wait for a page that was reloaded."""
@@ -123,11 +131,7 @@ class TransfersCard:
         self.bar.value = "".join(_bar(item) for item in items if item.status == "running")
         self.table.show([_row(item) for item in reversed(items)])
         options = [(sendable(f"{_SIGNS[item.transfer.kind]} {item.transfer.title}"), item.key) for item in items]
-        if list(self.chosen.options) != options:
-            kept, before = self.chosen.value, {key for _, key in self.chosen.options}
-            keys = [key for _, key in options]
-            self.chosen.options = options
-            self.chosen.value = kept if kept in keys and set(keys) <= before else (keys[-1] if keys else None)
+        offer(self.chosen, options)
         self.controls.layout.display = None if items else "none"
         self._show_buttons(items)
         ended = [item for item in items if item.ended and item.key not in self._told]
@@ -170,8 +174,7 @@ class TransfersCard:
         self._past = {entry.key: entry for entry in entries if entry.again}
         self.past_table.show([_past_row(entry) for entry in entries])
         titles = [(sendable(entry.title), key) for key, entry in self._past.items()]
-        self.past.options = titles
-        self.past.value = titles[0][1] if titles else None
+        offer(self.past, titles)
         self.past.layout.display = self.again_button.layout.display = None if titles else "none"
         self.past_row.layout.display = None if entries else "none"
 

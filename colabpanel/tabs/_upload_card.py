@@ -36,7 +36,8 @@ class UploadCard:
     Args:
         tab: The tab it belongs to.
         line: The line to the page.
-        add: Puts a transfer into the queue.
+        add: Puts a transfer into the queue, and returns its key.
+        has_ended: Whether the transfer of a key has ended.
         replaced: Called with the page of a new choice of files: uploads that wait for another page are over.
         directory: The folder to begin with; empty stands for the workspace.
         overwrite: The rule to begin with.
@@ -47,17 +48,20 @@ class UploadCard:
         tab: Tab,
         line: TransferLine,
         *,
-        add: Callable[[Transfer], object],
+        add: Callable[[Transfer], str],
+        has_ended: Callable[[str], bool],
         replaced: Callable[[str], object],
         directory: str = "",
         overwrite: Overwrite = "ask",
     ) -> None:
         self._tab, self._line, self._add, self._replaced = tab, line, add, replaced
+        self._has_ended = has_ended
         self.chosen: ChosenFiles | None = None
+        self._sent: tuple[ChosenFiles, str] | None = None
         host = tab.context.host
         self.target = PathPicker("Upload to", tab.browse, folders_only=True, root=host.root)
         self.target.start_folder = str(host.workspace)
-        self.target.text.placeholder = sendable(str(host.workspace))
+        self.target.text.placeholder = sendable(self.target.start_folder)
         self.target.path = directory
         rules = _RULES[:-1] if host.is_served else _RULES
         self.overwrite = styled(
@@ -85,8 +89,8 @@ class UploadCard:
 
     @property
     def directory(self) -> str:
-        """The folder: what stands in the field, or the workspace while it is empty."""
-        return self.target.path or str(self._tab.context.host.workspace)
+        """The folder: what stands in the field, or the one that the empty field names."""
+        return self.target.path or self.target.start_folder
 
     def _show_code(self, _: object) -> None:
         rule = "" if self.overwrite.value == "ask" else f", overwrite={self.overwrite.value!r}"
@@ -105,6 +109,8 @@ class UploadCard:
         """Put the upload into the queue."""
         if self.chosen is None:
             raise InputError("No files are chosen.", hint="Press Choose files, or drop some beside it.")
+        if self._sent is not None and self._sent[0] is self.chosen and not self._has_ended(self._sent[1]):
+            raise InputError("These files are on their way already.", hint="See under Transfers.")
         assert self._line.up is not None
         chosen = self.chosen
         transfer = upload_transfer(
@@ -121,7 +127,7 @@ class UploadCard:
             self._has_come(chosen)
             return outcome
 
-        self._add(replace(transfer, work=work))
+        self._sent = chosen, self._add(replace(transfer, work=work))
 
     def _has_come(self, chosen: ChosenFiles) -> None:
         """Ask for another choice once these files are here."""

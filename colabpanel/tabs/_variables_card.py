@@ -12,7 +12,7 @@ from colabpanel.services.memory.referring.search import Referrer
 from colabpanel.services.memory.releasing.models import Released
 from colabpanel.services.memory.variables import Variable, variables
 from colabpanel.tabs._base import Tab, card
-from colabpanel.widgets.basics import button, escape, sendable, styled
+from colabpanel.widgets.basics import button, escape, offer, sendable, styled
 from colabpanel.widgets.data_table import Cell, Column, DataTable
 from colabpanel.widgets.messages import CodeView, Message
 
@@ -91,9 +91,7 @@ class VariablesCard:
     def _show(self, found: list[Variable]) -> None:
         self.table.show([_row(one) for one in found])
         own = [one for one in found if one.kind == "variable"][:_MOST]
-        kept = [one.name for one in own if one.name in self.chosen.value]
-        self.chosen.options = [(sendable(_title(one)), one.name) for one in own]
-        self.chosen.value = kept
+        offer(self.chosen, [(sendable(_title(one)), one.name) for one in own])
 
     def who(self) -> None:
         """Find out what refers to the one variable that is chosen."""

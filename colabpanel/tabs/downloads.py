@@ -23,9 +23,13 @@ class DownloadsTab(Tab):
         """Make the cards."""
         self.line = TransferLine(self.context.host, chooser=True)
         self.transfers = TransfersCard(self, again=self._download_again)
-        self.download = DownloadCard(self, self.line, add=self.transfers.add)
+        self.download = DownloadCard(self, self.line, add=self.transfers.add, add_unasked=self.transfers.queue.add)
         self.upload = UploadCard(
-            self, self.line, add=self.transfers.add, replaced=self.transfers.drop_uploads_of_others
+            self,
+            self.line,
+            add=self.transfers.add,
+            has_ended=self.transfers.has_ended,
+            replaced=self.transfers.drop_uploads_of_others,
         )
         self.fetch = FetchCard(self)
         self.context.state.take("for_downloads", lambda path: setattr(self.download.source, "path", path))

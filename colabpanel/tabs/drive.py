@@ -27,15 +27,30 @@ class DriveTab(Tab):
         """Make the card for mounting on Colab, or for choosing a folder elsewhere; more once it is asked for."""
         self.status = ipywidgets.HTML()
         self.browser: BrowserCard | None = None
+        self.safety: DriveSafetyCard | None = None
+        self.remotes: RemotesCard | None = None
+        self._shown = 0
         self._can_mount = self.context.host.drive_mountpoint is not None
         content = self._mount_card() if self._can_mount else self._folder_card()
         self._show_drive(None)
-        self.in_background("find-drive", lambda _: find_drive(host=self.context.host), self._show_drive)
+        self._find_drive()
         return [content, self._more_card()]
 
     def _mount_card(self) -> ipywidgets.Widget:
-        self.mounting = DriveMountCard(self, self.status, show_drive=self._show_drive, show_state=self._show_state)
+        self.mounting = DriveMountCard(
+            self, self.status, show_drive=self._show_drive, find_drive=self._find_drive, show_state=self._show_state
+        )
         return self.mounting.widget
+
+    def _find_drive(self) -> None:
+        """Look for a Drive that is there already; what the user has said meanwhile goes before what is found."""
+        turn = self._shown
+
+        def show(drive: DriveFolder | None) -> None:
+            if turn == self._shown:
+                self._show_drive(drive)
+
+        self.in_background("find-drive", lambda _: find_drive(host=self.context.host), show)
 
     def _folder_card(self) -> ipywidgets.Widget:
         self.folder = PathPicker("Folder", self.browse, folders_only=True, root=self.context.host.root)
@@ -81,22 +96,24 @@ class DriveTab(Tab):
 
     def look_through_files(self) -> None:
         """Open the browser of files."""
-        self.browser = BrowserCard(self)
-        self._show_more(self.files_button, self.browser.widget)
+        if self.browser is None:
+            self.browser = BrowserCard(self)
+            self._show_more(self.files_button, self.browser.widget)
 
     def look_whether_safe(self) -> None:
         """Open the card that tells which files have reached Drive."""
-        self.safety = DriveSafetyCard(self)
-        self._show_more(self.safety_button, self.safety.widget)
+        if self.safety is None:
+            self.safety = DriveSafetyCard(self)
+            self._show_more(self.safety_button, self.safety.widget)
 
     def look_at_remotes(self) -> None:
         """Open the cards for files that lie elsewhere."""
-        self.remotes = RemotesCard(self, browse=self._look_through)
-        self._show_more(self.remotes_button, self.remotes.widget)
+        if self.remotes is None:
+            self.remotes = RemotesCard(self, browse=self._look_through)
+            self._show_more(self.remotes_button, self.remotes.widget)
 
     def _look_through(self, remote: RemotePlace) -> None:
-        if self.browser is None:
-            self.look_through_files()
+        self.look_through_files()
         assert self.browser is not None
         self.browser.show_place(remote)
 
@@ -127,6 +144,7 @@ class DriveTab(Tab):
         return Message("ok", f"{drive.root} now serves as Drive.", "Data staging starts there when you browse.")
 
     def _show_drive(self, drive: DriveFolder | None) -> None:
+        self._shown += 1
         self.context.state.drive_root = str(drive.root) if drive else ""
         if drive is not None:
             self._show_state(f"{'Mounted' if drive.mountpoint else 'In use'}: {drive.root}")

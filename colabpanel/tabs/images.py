@@ -22,7 +22,7 @@ class ImagesTab(Tab):
         """Make the cards: one image, a folder of them, and the variables."""
         self.one = OneImageCard(self)
         self.folder = ImageFolderCard(self, opened=self.one.open)
-        self.context.state.take("for_images", self._take)
+        self.context.state.take("for_images", lambda path: self.act(lambda: self._take(path)))
         if self.context.host.is_served:
             return [self.one.widget, self.folder.widget]
         self.variables = ImageVariablesCard(self)

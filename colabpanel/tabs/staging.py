@@ -80,30 +80,26 @@ class StagingTab(Tab):
         )
 
     def _watch(self) -> None:
-        self.source.observe(self._source_chosen, names="path")
-        self.target.observe(self._changed, names="path")
-        self.options.on_change(lambda: self._changed(None))
-        self.context.state.observe(self._drive_moved, names="drive_root")
-        self._drive_moved(None)
-
-    def _drive_moved(self, _: object) -> None:
-        self.source.start_folder = self.context.state.drive_root or str(self.context.host.workspace)
+        self.on_change(self.source, self._source_chosen, trait="path")
+        self.on_change(self.target, self._changed, trait="path")
+        self.options.on_change(self._changed)
+        self.start_on_drive(self.source)
 
     @property
     def directory(self) -> str:
         """The target: what stands in the field, or what it suggests while it is empty."""
         return self.target.path or self._suggested
 
-    def _source_chosen(self, _: object) -> None:
+    def _source_chosen(self) -> None:
         """Suggest a target named like the archive, as a placeholder: text being typed is never overwritten."""
         name = name_of(self.source.path)
         ending = next((ending for ending in _ENDINGS if name.lower().endswith(ending)), PurePath(name).suffix)
         stem = name[: len(name) - len(ending)]
         self._suggested = str(self.context.host.workspace / stem) if stem else ""
         self.target.text.placeholder = sendable(self._suggested) or _TARGET_HINT
-        self._changed(None)
+        self._changed()
 
-    def _changed(self, _: object) -> None:
+    def _changed(self) -> None:
         """Forget what was said of the form as it was, and plan anew once the user has stopped typing."""
         self._planned += 1
         self._settling = 0
@@ -190,6 +186,7 @@ class StagingTab(Tab):
     def _start(self, source: str, directory: str, options: dict[str, object]) -> None:
         self.plan_message.clear()
         self._settling = 0
+        self._planned += 1  # the plan that is being made is of no use any more
         job = self.start_job(
             self.jobs,
             self._staged,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ __all__ = [
     "copy_button",
     "escape",
     "label_only_for_readers",
+    "offer",
     "sendable",
     "styled",
     "stylesheet",
@@ -64,6 +65,26 @@ def label_only_for_readers(widget: W, label: str) -> W:
     """Name a control for screen readers without showing the name."""
     widget.description = label
     return styled(widget, "cp-hidden-label")
+
+
+def offer(choice: ipywidgets.Dropdown | ipywidgets.SelectMultiple, options: Sequence[tuple[str, Any]]) -> None:
+    """Offer these pairs of words and values to choose from.
+
+    What was chosen stays chosen. Where it is not offered any more nothing else is chosen in its place, so that the
+    next click is not about something the user did not choose. Only where nothing was offered before the first is
+    chosen, unless several can be.
+    """
+    before, offered = list(choice.options), list(options)
+    if before == offered:
+        return
+    kept, values = choice.value, [value for _, value in offered]
+    choice.options = offered
+    if isinstance(choice, ipywidgets.SelectMultiple):
+        choice.value = [value for value in kept if value in values]
+    elif kept in values:
+        choice.value = kept
+    else:
+        choice.value = values[0] if values and not before else None
 
 
 def copy_button(caption: str, text: str) -> str:

@@ -61,7 +61,7 @@ class FolderChooser(FileChooser):
         self, ask: Callable[[str, str], None], choose: Callable[[str], None], *, folders_only: bool, root: Path | None
     ) -> None:
         self._ask, self._choose, self._root = ask, choose, root
-        self._folder, self._entries = "", ()  # type: str, Sequence[FolderEntry]
+        self._folder, self._goal, self._entries = "", "", ()  # type: str, str, Sequence[FolderEntry]
         self._note = styled(ipywidgets.HTML(), "cp-note")
         noun = "folder" if folders_only else "file"
         super().__init__(
@@ -83,13 +83,12 @@ class FolderChooser(FileChooser):
     def browse(self, path: str) -> None:
         """Open the dialog at a folder, or at the folder of a file."""
         self.layout.display = self._gb.layout.display = self._cancel.layout.display = None
-        self._select.disabled = True
-        self._filename.value = ""
-        self._request(path, "")
+        self._enter(path)
 
     def show(self, listing: FolderListing) -> None:
         """Show a listing that was asked for."""
-        self._folder, self._entries = str(listing.path), listing.entries
+        self._folder = self._goal = str(listing.path)
+        self._entries = listing.entries
         self._observe(watching=False)
         self._pathlist.options = [(sendable(path), path) for path in self._ways_up(listing.path)]
         self._pathlist.value = self._folder
@@ -102,13 +101,23 @@ class FolderChooser(FileChooser):
 
     def fail(self, sentence: str) -> None:
         """Say why a listing cannot be shown; the last one stays."""
+        self._goal = self._folder
+        self._select.disabled = not (self._wants_folder and self._folder)
         self._note.value = f'<p class="cp-tone-error" role="alert">{escape(sentence)}</p>'
 
     def _ways_up(self, path: Path) -> list[str]:
         ways = [path, *path.parents]
         return [str(way) for way in ways if self._root is None or way == self._root or self._root in way.parents]
 
+    def _enter(self, path: str) -> None:
+        """Ask for another folder, all of it."""
+        self._filename.unobserve(self._on_filename_change, names="value")
+        self._filename.value = ""
+        self._filename.observe(self._on_filename_change, names="value")
+        self._request(path, "")
+
     def _request(self, path: str, containing: str) -> None:
+        self._goal, self._select.disabled = path, True  # until it is known what is chosen
         self._note.value = "<p>Listing\N{HORIZONTAL ELLIPSIS}</p>"
         self._ask(path, containing)
 
@@ -125,24 +134,26 @@ class FolderChooser(FileChooser):
 
     def _on_pathlist_select(self, change: Mapping[str, Any]) -> None:
         if change["new"] is not None:
-            self._request(change["new"], "")
+            self._enter(change["new"])
 
     def _on_dircontent_select(self, change: Mapping[str, Any]) -> None:
         index = change["new"]
         if index is None:
             return
         if index < 0:
-            self._request(str(Path(self._folder).parent), "")
+            self._enter(str(Path(self._folder).parent))
         elif self._entries[index].is_folder:
-            self._request(str(Path(self._folder) / self._entries[index].name), "")
+            self._enter(str(Path(self._folder) / self._entries[index].name))
         else:
             self._select.disabled = False
 
     def _on_filename_change(self, change: Mapping[str, Any]) -> None:
-        self._request(self._folder, change["new"])
+        self._request(self._goal, change["new"])
 
     def _on_select_click(self, _: object) -> None:
         index = self._dircontent.value
+        if self._goal != self._folder:  # what is about to be shown cannot be meant yet
+            return
         if self._wants_folder:
             self._choose(self._folder)
         elif index is not None and index >= 0:

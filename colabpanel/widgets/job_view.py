@@ -53,6 +53,12 @@ class JobView(ipywidgets.VBox):
         self._set_running(running=True)
         self._draw(job.snapshot())
 
+    def abandon(self) -> None:
+        """Cancel the job that is shown, and do not wait for it."""
+        if self.job is not None:
+            self.job.cancel()
+            self.job = None
+
     def update(self) -> None:
         """Copy the job's state into the view; called by the refresher."""
         job = self.job

@@ -15,6 +15,7 @@ from collections.abc import Callable
 __all__ = ["Refresher"]
 
 _LOG = logging.getLogger("colabpanel")
+_REST = 10.0  # seconds
 
 
 class Refresher:
@@ -32,6 +33,7 @@ class Refresher:
         self.lock = threading.RLock()
         self._clock, self._interval = clock, interval
         self._calls: dict[Callable[[], None], tuple[float, float]] = {}
+        self._failing: set[Callable[[], None]] = set()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -47,11 +49,12 @@ class Refresher:
         def stop() -> None:
             with self.lock:
                 self._calls.pop(function, None)
+                self._failing.discard(function)
 
         return stop
 
     def tick(self) -> None:
-        """Call what is due; a function that fails is logged and not called again."""
+        """Call what is due; one that fails is logged once, and called again after a rest."""
         now = self._clock()
         with self.lock:
             for function, (seconds, last) in list(self._calls.items()):
@@ -61,8 +64,16 @@ class Refresher:
                 try:
                     function()
                 except Exception:  # noqa: BLE001 - one view must not stop the others
-                    _LOG.exception("A view could not be refreshed")
-                    self._calls.pop(function, None)
+                    self._let_rest(function, now + _REST)
+                else:
+                    self._failing.discard(function)
+
+    def _let_rest(self, function: Callable[[], None], until: float) -> None:
+        if function not in self._failing:
+            _LOG.exception("A view could not be refreshed")
+            self._failing.add(function)
+        if function in self._calls:
+            self._calls[function] = (self._calls[function][0], until)
 
     def start(self) -> None:
         """Start the thread; once."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, ViewportSize
 
 CHROMIUM = Path("/usr/bin/chromium")
-EXPECT_MS = 15_000
+EXPECT_MS = 30_000
 """How long `expect` waits: the default of 5 s is short for a busy machine."""
 
 ViewportName = Literal["phone", "narrow", "laptop", "desktop"]

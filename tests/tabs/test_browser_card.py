@@ -101,6 +101,15 @@ def _press(card: BrowserCard, button: ipywidgets.Button) -> str:
     return str(card.actions.jobs.message.value)
 
 
+def _read_question(card: BrowserCard) -> None:
+    """Let the time pass that a question takes to be read."""
+    assert card.actions.delete_button.disabled
+    card.actions.delete_button.click()  # the second half of a double-click answers nothing
+    for _ in range(3):
+        card.actions.update()
+    assert not card.actions.delete_button.disabled
+
+
 def test_both_lists_show_their_folders(card: BrowserCard, files: Path) -> None:
     assert _names(card.left) == ["d", f"{EVIL}.txt", "a.txt", "set.zip"]
     assert _names(card.right) == []
@@ -226,11 +235,13 @@ def test_deleting_takes_two_clicks(card: BrowserCard, files: Path) -> None:
     assert "Delete d, a.txt with 3 files, 7 bytes?" in message
     assert "This disk has no Trash: they are gone for good." in message
     assert card.actions.delete_button.description == "Delete 2 for good"
+    _read_question(card)
     assert (files / "drive/MyDrive/d").exists()
     _pick(card.left, "set.zip")
     assert card.actions.delete_button.description == "Delete"
     _press(card, card.actions.delete_button)
     assert (files / "drive/MyDrive/d").exists(), "something else is chosen now, so it asks again"
+    _read_question(card)
     assert "Deleted 3 entries, 4 files" in _press(card, card.actions.delete_button)
     assert tree_of(files / "drive/MyDrive") == {f"{EVIL}.txt": b""}
 
@@ -245,9 +256,11 @@ def test_deleting_on_drive_goes_to_the_trash(card: BrowserCard, files: Path, mon
     assert card.actions.truncate.layout.display is None
     assert "count against your storage" in _press(card, card.actions.delete_button)
     assert card.actions.delete_button.description == "Delete now"
+    _read_question(card)
     card.actions.truncate.value = True
     assert card.actions.delete_button.description == "Delete", "another question"
     assert "take no room in the Trash" in _press(card, card.actions.delete_button)
+    _read_question(card)
     assert "Deleted 1 entry" in _press(card, card.actions.delete_button)
 
 
@@ -403,6 +416,7 @@ def test_the_dashboard_offers_no_deleting(make_panel: Callable[..., Panel], host
     _pick(card.left, "a.txt")
     assert {card.actions.delete_button.layout.display, card.actions.move_button.layout.display} == {"none"}
     assert "Delete a.txt" in _press(card, card.actions.delete_button)
+    _read_question(card)
     message = _press(card, card.actions.delete_button)
     assert "The dashboard deletes, moves and replaces nothing." in message
     assert tree_of(files / "drive/MyDrive") == TREE
@@ -468,7 +482,8 @@ def test_a_remote_is_browsed_in_the_same_card(card: BrowserCard, files: Path) ->
     card.actions.to_tab.value = "downloads"
     card.actions.send_button.click()
     assert "is not on this machine" in _tab_of(card).notice.value
-    card.left.place = cast("Place", Remote(files / "remote"))
+    card.left.visit(cast("Place", Remote(files / "remote")), str(files / "remote"))
+    _pick(card.left, "far.zip")
     assert "does not copy to box:" in _press(card, card.actions.copy_button)
 
 
@@ -492,5 +507,67 @@ def test_names_that_are_no_text_travel(card: BrowserCard, files: Path) -> None:
     assert "/nowhere/&lt;b&gt;" in card.right.table.html.value
     _pick(card.right, os.fsdecode(b"caf\xe9"))
     assert "Delete caf?" in _press(card, card.actions.delete_button)
+    _read_question(card)
     assert "Deleted 1 entry" in _press(card, card.actions.delete_button)
     assert listing_here.on_drive(files) is False
+
+
+def test_a_question_is_about_what_it_says(make_panel: Callable[..., Panel], host: FakeHost, files: Path) -> None:
+    held = HeldWork()
+    card = _card(_panel(make_panel(host, runner=JobRunner(held)), files))
+    held.release()
+    assert card.left.page is not None
+    assert card.left.place is not None
+    card.left._show(card.left.place, replace(card.left.page, has_trash=True))
+    _pick(card.left, "a.txt")
+    card.actions.delete_button.click()
+    card.actions.truncate.value = True  # while it is counted
+    held.release()
+    _tab_of(card).update()
+    assert "Drive's Trash" in card.actions.jobs.message.value.replace("&#x27;", "'")
+    card.actions.delete_button.click()
+    held.release()
+    _tab_of(card).update()
+    assert "take no room in the Trash" in card.actions.jobs.message.value, "it asks anew"
+    assert (files / "drive/MyDrive/a.txt").exists()
+
+
+def test_a_year_that_does_not_exist_hides_no_folder(card: BrowserCard, files: Path) -> None:
+    pane = card.left
+    assert pane.page is not None
+    assert pane.place is not None
+    entries = tuple(replace(entry, modified=2.0**60) for entry in pane.page.entries[:2])
+    pane._show(pane.place, replace(pane.page, entries=entries))
+    assert pane.table.html.value.count("in no year") == 2
+
+
+def test_what_was_ticked_meanwhile_stays(make_panel: Callable[..., Panel], host: FakeHost, files: Path) -> None:
+    held = HeldWork()
+    card = _card(_panel(make_panel(host, runner=JobRunner(held)), files))
+    held.release()
+    _pick(card.left, "a.txt")
+    card.actions.copy_button.click()
+    _pick(card.left, "set.zip")
+    held.release()
+    _tab_of(card).update()
+    held.release()
+    assert [entry.name for entry in card.left.picked.values()] == ["set.zip"]
+
+
+def test_nothing_is_copied_to_a_folder_that_is_being_left(
+    make_panel: Callable[..., Panel], host: FakeHost, files: Path
+) -> None:
+    held = HeldWork()
+    card = _card(_panel(make_panel(host, runner=JobRunner(held)), files))
+    held.release()
+    (files / "work/sub").mkdir()
+    card.right.refresh()
+    held.release()
+    _pick(card.left, "a.txt")
+    _send(card.right, "enter", "0")
+    card.actions.copy_button.click()
+    assert "is about to show another folder." in _tab_of(card).notice.value
+    held.release()
+    card.actions.copy_button.click()
+    held.release()
+    assert tree_of(files / "work/sub") == {"a.txt": b"a"}

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from colabpanel.errors import InputError
+from colabpanel.jobs import JobRunner
 from colabpanel.panel import Panel
 from colabpanel.services.checkpoints.panel_calls import restore_into
 from colabpanel.services.checkpoints.service import Checkpoints, active_checkpoints
 from colabpanel.tabs.checkpoints import CheckpointsTab
-from tests.fakes import FakeClock, FakeHost, RecordingProgress
+from tests.fakes import FakeClock, FakeHost, HeldWork, RecordingProgress
 
 torch = pytest.importorskip("torch")
 
@@ -253,3 +254,65 @@ def test_ages_grow_while_somebody_looks(
     clock.now += 5
     panel.refresher.tick()
     assert "5 min ago" in tab.folder.table.value
+
+
+def test_the_buttons_are_about_the_folder_that_is_listed(tab: CheckpointsTab, host: FakeHost, run: Path) -> None:
+    other = host.workspace / "other"
+    with Checkpoints(other, monitor="val_loss") as checkpoints:
+        checkpoints.save({"w": torch.ones(9)}, step=1, metrics={"val_loss": 0.1}).result()
+    card = tab.chosen
+    card.chosen.value = ["step-00000001"]
+    tab.folder.folder.path = str(other)
+    card.look_button.click()
+    assert "float32 2 x 1" in card.inside.value
+    card.delete_button.click()
+    assert "Deleted 1 checkpoint" in _said(tab)
+    assert (other / "step-00000001").exists()
+    assert not (run / "step-00000001").exists()
+    tab.folder.folder.path = str(run)
+    tab.folder.list_button.click()
+    card.chosen.value = ["step-00000002"]
+    tab.folder.folder.path = str(other)
+    tab.folder.list_button.click()
+    assert card.chosen.value == (), "what was chosen was of another folder"
+    tab.folder.folder.path = str(host.workspace / "nowhere")
+    tab.folder.list_button.click()
+    card.verify_button.click()
+    assert "No folder is listed." in tab.notice.value
+
+
+def test_what_is_told_of_a_checkpoint_is_of_the_one_that_is_chosen(
+    make_panel: Callable[..., Panel], host: FakeHost, run: Path
+) -> None:
+    held = HeldWork()
+    tab = _tab(make_panel(host, runner=JobRunner(held)))
+    tab.folder.folder.path = str(run)
+    tab.folder.list_button.click()
+    held.release()
+    card = tab.chosen
+    card.chosen.value = ["step-00000001"]
+    card.look_button.click()
+    card.chosen.value = ["step-00000003"]
+    held.release()
+    assert "Choose one checkpoint" in card.inside.value
+    card.look_button.click()
+    held.release()
+    assert "step-00000003" in card.inside.value
+
+
+def test_that_a_folder_does_not_answer_is_told_until_it_does(
+    make_panel: Callable[..., Panel], host: FakeHost, run: Path, tick: Callable[[Panel], None], clock: FakeClock
+) -> None:
+    panel = make_panel(host)
+    tab = _tab(panel)
+    tab.folder.folder.path = str(run)
+    tab.folder.list_button.click()
+    run.rename(run.with_name("away"))
+    clock.now += 5
+    tick(panel)
+    assert "does not answer" in tab.folder.note.value
+    assert "step-00000002" in tab.folder.table.value
+    run.with_name("away").rename(run)
+    clock.now += 5
+    tick(panel)
+    assert tab.folder.note.value == ""

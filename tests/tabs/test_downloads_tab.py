@@ -367,3 +367,51 @@ def test_the_link_hands_messages_to_those_who_listen() -> None:
     assert heard == [({"kind": "x"}, []), ({"kind": "y"}, [b"z"])]
     assert not link.chooser
     link.close()
+
+
+def test_files_are_not_sent_twice(make_panel: Callable[..., Panel], page: FakePage, own_host: FakeHost) -> None:
+    held = HeldWork()
+    tab = _tab(make_panel(own_host, runner=JobRunner(held)))
+    _choose(page, {"a": b"a"})
+    tab.upload.upload_button.click()
+    tab.upload.upload_button.click()
+    assert "These files are on their way already." in tab.notice.value
+    assert len(tab.transfers.queue.items()) == 1
+    tab.transfers.cancel_button.click()
+    held.release()
+    tab.upload.upload_button.click()
+    assert tab.notice.value == ""
+    assert len(tab.transfers.queue.items()) == 2
+
+
+def test_a_transfer_that_nobody_clicked_for_is_not_chosen(
+    make_panel: Callable[..., Panel], page: FakePage, own_host: FakeHost
+) -> None:
+    held = HeldWork()
+    tab = _tab(make_panel(own_host, runner=JobRunner(held)))
+    card, transfers = tab.download, tab.transfers
+    for name in ("a", "b"):
+        (own_host.workspace / name).write_text(name)
+    card.source.text.value = str(own_host.workspace / "a")
+    card.download_button.click()
+    chosen = transfers.chosen.value
+    card._add_unasked(card.transfer([str(own_host.workspace / "b")]))
+    transfers.update()
+    assert len(transfers.chosen.options) == 2
+    assert transfers.chosen.value == chosen
+    held.release()
+    held.release()
+    transfers.update()
+    transfers.remove_button.click()
+    transfers.remove_button.click()
+    assert "No transfer is chosen." in tab.notice.value
+    assert [item.transfer.title for item in transfers.queue.items()] == ["b"]
+
+
+def test_the_empty_field_means_the_folder_it_names(
+    make_panel: Callable[..., Panel], page: FakePage, own_host: FakeHost, tmp_path: Path
+) -> None:
+    tab = _tab(make_panel(own_host))
+    named = tab.upload.target.text.placeholder
+    own_host.workspace = tmp_path / "another"
+    assert tab.upload.directory == tab.fetch.directory == named

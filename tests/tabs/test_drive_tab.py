@@ -14,9 +14,10 @@ from colabpanel.services import saves
 from colabpanel.services.drive import DriveFolder
 from colabpanel.services.drive.health import DriveHealth
 from colabpanel.tabs import _drive_mount_card
+from colabpanel.tabs import drive as drive_tab
 from colabpanel.tabs.drive import DriveTab
 from tests.archives import write_tree
-from tests.fakes import FakeHost
+from tests.fakes import FakeHost, HeldWork
 from tests.faulty_fs import faulty, why_not
 from tests.rclone_box import rclone_box
 
@@ -184,7 +185,7 @@ def test_a_cell_that_mounts_or_unmounts_drive_is_noticed(
     monkeypatch.setattr(_drive_mount_card, "mounted_at", lambda _: "fuse.drive")
     monkeypatch.setattr(_drive_mount_card, "drive_health", lambda **_: found)
     monkeypatch.setattr(
-        _drive_mount_card, "find_drive", lambda **_: DriveFolder(tmp_path / "drive/MyDrive", tmp_path / "drive")
+        drive_tab, "find_drive", lambda **_: DriveFolder(tmp_path / "drive/MyDrive", tmp_path / "drive")
     )
     tab.mounting._look()
     assert panel.state.drive_root == str(tmp_path / "drive/MyDrive")
@@ -260,3 +261,27 @@ def test_files_are_looked_at_and_waited_for(
     card.wait_button.click()
     tick(panel)
     assert "on this machine only." in card.jobs.message.value
+
+
+def test_two_clicks_open_one_card(make_panel: Callable[..., Panel], host: FakeHost) -> None:
+    tab = _tab(make_panel(host))
+    for press in (tab.files_button, tab.safety_button, tab.remotes_button):
+        before = len(tab.more.children)
+        press.click()
+        press.click()
+        assert len(tab.more.children) == before + 1
+
+
+def test_what_the_user_says_goes_before_what_is_found(
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    held = HeldWork()
+    panel = make_panel(host, runner=JobRunner(held))
+    tab = _tab(panel)
+    (tmp_path / "mine").mkdir()
+    tab.folder.text.value = str(tmp_path / "mine")
+    tab.use_button.click()
+    held.waiting.reverse()  # what was found at the beginning comes last
+    held.release()
+    tick(panel)
+    assert tab.context.state.drive_root == str(tmp_path / "mine")

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from colabpanel.errors import InputError
+from colabpanel.jobs import JobRunner
 from colabpanel.panel import Panel
 from colabpanel.services.snapshots.panel_calls import dump_chosen, load_chosen, new_name
 from colabpanel.services.snapshots.service import dump, load
 from colabpanel.tabs.dump import DumpTab
-from tests.fakes import FakeHost, RecordingProgress
+from tests.fakes import FakeHost, HeldWork, RecordingProgress
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -201,3 +202,93 @@ def test_names_of_snapshots(host: FakeHost, tmp_path: Path) -> None:
     host.variables = {"a": 1}
     dumped = dump_chosen(RecordingProgress(), host, str(tmp_path / "new"), "x", ["a"], incremental=True)
     assert dumped.snapshot.saved == ("a",)
+
+
+def test_deleting_twice_deletes_one(tab: DumpTab, host: FakeHost) -> None:
+    folder = host.workspace / "snapshots"
+    for name in ("a", "b", "c"):
+        dump(folder / f"{name}.snapshot.zip", {"n": [1]})
+    files = tab.files
+    files.list_button.click()
+    files.file.text.value = str(folder / "b.snapshot.zip")
+    files.delete_button.click()
+    tab.update()
+    files.delete_button.click()
+    tab.update()
+    assert "No file is chosen." in tab.notice.value
+    assert [path.name[0] for path in _files(host)] == ["a", "c"]
+    files.list_button.click()
+    assert files.file.path != "", "on a listing that was asked for, the newest is"
+
+
+def test_a_file_that_was_chosen_meanwhile_stays(make_panel: Callable[..., Panel], host: FakeHost) -> None:
+    folder = host.workspace / "snapshots"
+    for name in ("a", "b"):
+        dump(folder / f"{name}.snapshot.zip", {"n": [1]})
+    held = HeldWork()
+    tab = _tab(make_panel(host, runner=JobRunner(held)))
+    files = tab.files
+    files.file.text.value = str(folder / "a.snapshot.zip")
+    held.release()
+    files.delete_button.click()
+    files.file.text.value = str(folder / "b.snapshot.zip")
+    held.release()
+    tab.update()
+    assert files.file.path == str(folder / "b.snapshot.zip")
+    assert [path.name[0] for path in _files(host)] == ["b"]
+
+
+def test_trust_is_for_one_file(tab: DumpTab, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        dump(tmp_path / f"{name}.snapshot.zip", {"n": [1]})
+    files = tab.files
+    files.file.text.value = str(tmp_path / "a.snapshot.zip")
+    files.trust.value = True
+    files.file.text.value = str(tmp_path / "b.snapshot.zip")
+    assert files.trust.value is False
+    assert "trusted" not in files.code.value
+
+
+def test_what_is_loaded_is_the_file_that_was_looked_into(
+    tab: DumpTab, host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, number in (("here", 1), ("there", 2)):
+        dump(tmp_path / name / "a.snapshot.zip", {"n": number})
+    monkeypatch.chdir(tmp_path / "here")
+    tab.files.file.text.value = "a.snapshot.zip"
+    monkeypatch.chdir(tmp_path / "there")
+    tab.files.load_button.click()
+    tab.update()
+    assert host.variables["n"] == 1
+
+
+def test_a_late_list_of_another_folder_is_dropped(
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path
+) -> None:
+    for name in ("slow", "quick"):
+        dump(tmp_path / name / f"{name}.snapshot.zip", {"n": 1})
+    held = HeldWork()
+    files = _tab(make_panel(host, runner=JobRunner(held))).files
+    for name in ("slow", "quick"):
+        files.folder.text.value = str(tmp_path / name)
+        files.list_button.click()
+    held.waiting.reverse()
+    held.release()
+    assert "quick.snapshot.zip" in files.files.value
+    assert files.file.path.endswith("quick.snapshot.zip")
+
+
+def test_variables_go_to_drive_once_it_is_there(tab: DumpTab, host: FakeHost, tmp_path: Path) -> None:
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    assert tab.variables.folder.text.placeholder == str(host.workspace / "snapshots")
+    tab.context.state.drive_root = str(drive)
+    assert tab.variables.folder.text.placeholder == tab.files.folder.text.placeholder == str(drive / "snapshots")
+    tab.variables.all_button.click()
+    tab.variables.save_button.click()
+    tab.update()
+    assert len(list(drive.glob("snapshots/*.snapshot.zip"))) == 1
+    tab.variables.folder.text.value = str(tmp_path / "elsewhere")
+    tab.variables.save_button.click()
+    tab.update()
+    assert tab.files.folder.path == str(tmp_path / "elsewhere"), "the field names what is listed"

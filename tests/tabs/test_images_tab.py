@@ -321,3 +321,57 @@ def test_numbers_that_are_none() -> None:
             whole_in(text, "Page", least=1)
     assert page_title(1, 60, 100) == "61 to 100 of 100"
     assert service.PAGE == 60
+
+
+def test_the_last_click_on_a_tile_counts(make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path) -> None:
+    held = HeldWork()
+    tab = _tab(make_panel(host, runner=JobRunner(held)))
+    tab.folder.path.text.value = str(data_set(tmp_path / "set"))
+    tab.folder.list_button.click()
+    for _ in range(2):
+        held.release()
+        tab.update()
+    _send(tab.folder.grid.signal, "open 4")
+    _send(tab.folder.grid.signal, "open 5")
+    held.release()
+    tab.update()
+    assert tab.one.path.path.endswith("2.jpg")
+    assert "2.jpg is shown below" in tab.one.jobs.message.value
+
+
+def test_what_was_decided_is_kept_for_each_folder(tab: ImagesTab, tmp_path: Path) -> None:
+    _list(tab, data_set(tmp_path / "set"))
+    _send(tab.folder.grid.signal, "choose 0 keep")
+    tab.context.state.hand_over("images", str(data_set(tmp_path / "other")))
+    tab.update()
+    tab.update()
+    assert tab.folder.choices == {}
+    _list(tab, tmp_path / "set")
+    assert tab.folder.choices == {"class0/0.jpg": "keep"}
+
+
+def test_a_list_does_not_undo_what_was_decided_while_it_was_read(
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path
+) -> None:
+    held = HeldWork()
+    tab = _tab(make_panel(host, runner=JobRunner(held)))
+    (host.workspace / "choices.csv").write_text("image,choice\nclass0/0.jpg,keep\nclass0/1.jpg,keep\n")
+    tab.folder.path.text.value = str(data_set(tmp_path / "set"))
+    tab.folder.list_button.click()
+    for _ in range(2):
+        held.release()
+        tab.update()
+    tab.folder.load_button.click()
+    _send(tab.folder.grid.signal, "choose 0 reject")
+    held.release()
+    tab.update()
+    assert tab.folder.choices == {"class0/0.jpg": "reject", "class0/1.jpg": "keep"}
+
+
+def test_a_tab_that_is_busy_says_so_itself(make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path) -> None:
+    panel = make_panel(host, runner=JobRunner(HeldWork()))
+    tab = _tab(panel)
+    for name in ("a", "b"):
+        tab.context.state.hand_over("images", str(tmp_path / name))
+    assert "This is still running." in tab.notice.value
+    assert panel._entries[panel.tab_bar.selected_index].name == "images"

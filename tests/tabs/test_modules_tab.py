@@ -154,3 +154,48 @@ def test_requirements_are_looked_at(
 def test_the_dashboard_has_no_such_tab(make_panel: Callable[..., Panel], host: FakeHost) -> None:
     host.is_served = True
     assert "modules" not in [entry.name for entry in make_panel(host)._entries]
+
+
+def test_removing_twice_removes_one(
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    panel = make_panel(host)
+    tab = _tab(panel)
+    for name in ("c", "d"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"cp_tab_{name}.py").write_text("")
+        tab.add.source.text.value = str(tmp_path / name)
+        tab.add.add_button.click()
+        tick(panel)
+    tab.paths.remove_button.click()
+    tab.paths.remove_button.click()
+    assert "Nothing is chosen." in tab.notice.value
+    assert len(tab.paths.chosen.options) == 1
+
+
+def test_a_reload_that_fails_is_told(
+    make_panel: Callable[..., Panel], host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = _tab(make_panel(host))
+
+    def fail() -> None:
+        raise OSError("gone")
+
+    monkeypatch.setattr(adding.reloader_of(host), "look", fail)
+    for _ in range(2):
+        tab.paths.reload_button.click()
+        assert "Unexpected error." in tab.paths.message.value
+
+
+def test_what_is_told_of_requirements_is_of_the_path(
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    (tmp_path / "requirements.txt").write_text("pytest\n")
+    panel = make_panel(host)
+    needs = _tab(panel).needs
+    needs.path.text.value = str(tmp_path / "requirements.txt")
+    needs.check_button.click()
+    tick(panel)
+    assert needs.table.layout.display is None
+    needs.path.text.value = str(tmp_path / "other.txt")
+    assert (needs.table.layout.display, needs.jobs.message.value) == ("none", "")

@@ -10,13 +10,14 @@ from pathlib import Path
 import ipywidgets
 import pytest
 
+from colabpanel.errors import StorageError
 from colabpanel.panel import Panel
 from colabpanel.services.browsing.remote_place import RemotePlace
 from colabpanel.services.remotes.drive_api import store as drive_store
 from colabpanel.services.remotes.drive_api.store import DriveStore
 from colabpanel.services.remotes.permission import VARIABLE
 from colabpanel.services.remotes.rclone.daemon import stop_rclone
-from colabpanel.tabs import TabEntry, _registry
+from colabpanel.tabs import TabEntry, _registry, _remotes_card
 from colabpanel.tabs._base import Tab
 from colabpanel.tabs._browser_card import BrowserCard
 from colabpanel.tabs._remotes_card import RemotesCard
@@ -242,3 +243,37 @@ def test_drive_by_its_api(make_panel: Callable[..., Panel], host: FakeHost, api:
     drive.confirm.value = "empty the trash"
     assert "Trash of Drive is empty" in _press(tab, drive.empty_button, drive.jobs)
     assert all(not one.trashed for one in api.files.values())
+
+
+def test_a_failure_moves_no_choice(tab: RemotesTab, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = tab.remotes
+    card.remote.value = "mem"
+
+    def fail(**_: object) -> None:
+        raise StorageError("It does not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_remotes_card, "remotes", fail)
+        card.refresh_button.click()
+    assert "It does not answer." in card.state.value
+    assert card.remote.value == "mem"
+    card.refresh_button.click()
+    assert (card.remote.value, card.state.value) == ("mem", "")
+
+
+def test_a_token_outlives_a_name_that_is_refused(tab: RemotesTab) -> None:
+    tab.remotes.add_button.click()
+    setup = tab.remotes.setup
+    assert setup is not None
+    setup.kind.value = "dropbox"
+    setup.token.value = '{"access_token": "secret"}'
+    setup.name.value = "no name/"
+    setup.add_button.click()
+    tab.update()
+    assert "A remote cannot be called that." in setup.jobs.message.value
+    assert setup.token.placeholder == "Received; press Add"
+    setup.name.value = "mine"
+    setup.add_button.click()
+    tab.update()
+    assert "mine: is added." in setup.jobs.message.value
+    assert setup.token.placeholder != "Received; press Add"

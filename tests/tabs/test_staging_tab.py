@@ -470,3 +470,66 @@ def test_an_address_whose_secret_is_forgotten_is_asked_for_again(
     tab.recent.resume_button.click()
     settle()
     assert "Paste the whole address again" in tab.jobs.message.value
+
+
+def test_what_is_discarded_was_chosen(tab: StagingTab, host: FakeHost, tmp_path: Path) -> None:
+    history = History(host.state_dir)
+    for name in ("a", "b", "c"):
+        (host.workspace / f"{name}.partial/files").mkdir(parents=True)
+        (host.workspace / f"{name}.partial/lock").touch()
+        key = history.begin(str(tmp_path / f"{name}.zip"), str(host.workspace / name), {})
+        history.finish(key, "cancelled", "Cancelled.")
+    recent = tab.recent
+    recent.refresh()
+    recent.unfinished.value = next(key for title, key in recent.unfinished.options if title.startswith("b.zip"))
+    chosen = recent.unfinished.value
+    recent.refresh()
+    assert recent.unfinished.value == chosen
+    recent.discard_button.click()
+    recent.discard_button.click()
+    assert "No unfinished staging is chosen." in tab.notice.value
+    assert sorted(os.listdir(host.workspace)) == ["a.partial", "c.partial"]
+
+
+def test_a_plan_that_comes_after_its_staging_is_dropped(
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path, tick: Callable[[Panel], None]
+) -> None:
+    held = HeldWork()
+    panel = make_panel(host, runner=JobRunner(held))
+    tab = _tab(panel)
+    tab.source.text.value = str(make_zip(tmp_path / "a.zip"))
+    tick(panel)
+    tick(panel)
+    tab.stage_button.click()
+    held.waiting.reverse()  # the staging ends first
+    staging = held.waiting.pop(0)
+    staging()
+    tick(panel)
+    held.release()
+    assert "Unpacked 4 files" in tab.jobs.message.value
+    assert tab.plan_view.value == tab.plan_message.value == ""
+
+
+def test_a_view_works_again_once_threads_can_be_started(
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path, tick: Callable[[Panel], None], clock: FakeClock
+) -> None:
+    is_full = False
+
+    def spawn(work: Callable[[], None], _: str) -> None:
+        if is_full:
+            raise RuntimeError("can't start new thread")
+        work()
+
+    panel = make_panel(host, runner=JobRunner(spawn))
+    tab = _tab(panel)
+    is_full = True
+    tab.source.text.value = str(make_zip(tmp_path / "a.zip"))
+    tick(panel)
+    tick(panel)
+    assert "starts no more threads" in tab.plan_message.value
+    is_full = False
+    clock.now += 60
+    tab.target.text.value = str(tmp_path / "b")
+    tick(panel)
+    tick(panel)
+    assert "<dd>4</dd>" in tab.plan_view.value

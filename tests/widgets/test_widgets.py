@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from colabpanel.jobs import Job, JobSnapshot, JobState
 from colabpanel.widgets.attention import Attention
-from colabpanel.widgets.basics import button, close_tree, copy_button, escape, label_only_for_readers
+from colabpanel.widgets.basics import button, close_tree, copy_button, escape, label_only_for_readers, offer
 from colabpanel.widgets.data_table import Cell, Column, DataTable
 from colabpanel.widgets.gauges import Gauge, GaugeStrip, Trail
 from colabpanel.widgets.job_view import JobView, describe
@@ -177,7 +177,7 @@ def test_cancel_asks_once_and_shows_it() -> None:
     assert "Cancelling" in view.figures.value
 
 
-def test_the_refresher_calls_what_is_due_and_drops_what_fails(
+def test_the_refresher_calls_what_is_due_and_lets_rest_what_fails(
     clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     refresher = Refresher(clock=clock)
@@ -195,11 +195,16 @@ def test_the_refresher_calls_what_is_due_and_drops_what_fails(
     clock.now += 0.25
     refresher.tick()
     assert calls == ["slow", "fast", "broken", "fast"]
-    assert "could not be refreshed" in caplog.text
+    assert caplog.text.count("could not be refreshed") == 1
     clock.now += 1
     stop()
     refresher.tick()
     assert calls[4:] == ["fast"]
+    clock.now += 10
+    with caplog.at_level(logging.ERROR):
+        refresher.tick()
+    assert calls[5:] == ["fast", "broken"], "it may work again"
+    assert caplog.text.count("could not be refreshed") == 1, "told once"
 
 
 def test_the_refresher_has_one_thread_that_ends() -> None:
@@ -317,11 +322,45 @@ def test_walking_through_folders() -> None:
     chooser._dircontent.value = -1
     assert browser.asked[-1] == ("/", "")
     chooser._filename.value = "zip"
-    assert browser.asked[-1] == ("/start", "zip")
+    assert browser.asked[-1] == ("/", "zip"), "of the folder that is about to be shown"
     chooser._pathlist.value = "/"
     assert browser.asked[-1] == ("/", "")
     chooser._cancel.click()
     assert chooser.layout.display == "none"
+
+
+def test_a_folder_that_is_not_listed_yet_is_not_chosen() -> None:
+    picker, browser = _opened(folders_only=True)
+    chooser = picker.chooser
+    assert chooser is not None
+    chooser._filename.value = "su"
+    chooser._dircontent.value = 0
+    assert (browser.asked[-1], chooser._filename.value) == (("/start/sub", ""), "")
+    assert chooser._select.disabled
+    chooser._select.click()
+    assert (picker.path, chooser.layout.display) == ("", None)
+    chooser.fail("It does not answer.")
+    assert not chooser._select.disabled
+    chooser._select.click()
+    assert picker.path == "/start"
+
+
+def test_a_choice_stays_or_goes_and_never_jumps() -> None:
+    one, many = ipywidgets.Dropdown(), ipywidgets.SelectMultiple()
+    abc = [("A", "a"), ("B", "b"), ("C", "c")]
+    for choice in (one, many):
+        offer(choice, abc)
+    assert (one.value, many.value) == ("a", ())
+    one.value, many.value = "b", ("a", "b")
+    for choice in (one, many):
+        offer(choice, [("new", "n"), *abc])
+    assert (one.value, many.value) == ("b", ("a", "b"))
+    for choice in (one, many):
+        offer(choice, [("A", "a"), ("C", "c")])
+    assert (one.value, many.value) == (None, ("a",))
+    offer(one, [])
+    offer(one, abc)
+    assert one.value == "a"
 
 
 def test_browsing_to_a_folder_below_a_root() -> None:

@@ -157,15 +157,17 @@ class TransferQueue:
         """Stop a transfer, or take one that waits out of the queue."""
         with self._lock:
             item = self._item(key)
-            if item.job is not None:
-                item.job.cancel()
+            if item.running:
+                item.is_unwanted = True
                 item.gate.set()
+                if item.job is not None:
+                    item.job.cancel()
             elif not item.ended:
                 item.end(Outcome("cancelled", "Cancelled."))
         self._start_next()
 
-    def retry(self, key: str) -> None:
-        """Put a transfer that has ended back to the end of the queue.
+    def retry(self, key: str) -> str:
+        """Put a transfer that has ended back to the end of the queue; returns its new key.
 
         Raises:
             InputError: It has not ended.
@@ -175,7 +177,7 @@ class TransferQueue:
             if not item.ended:
                 raise InputError("This transfer has not ended yet.", hint="Cancel it first.")
             self._items.remove(item)
-        self.add(item.transfer)
+        return self.add(item.transfer)
 
     def move(self, key: str, by: int) -> None:
         """Move a transfer up (negative) or down among those that have not ended."""
@@ -210,9 +212,16 @@ class TransferQueue:
             for item in starting:
                 item.status = "running"
         for item in starting:
-            job = self._submit("transfer", item.run)
+            try:
+                job = self._submit("transfer", item.run)
+            except ColabPanelError as error:  # it would stand in the way of all others
+                with self._lock:
+                    item.end(Outcome("failed", error.message, hint=error.hint))
+                continue
             with self._lock:
                 item.job = None if job.done() else job
+                if item.is_unwanted:  # it was cancelled before there was a job
+                    job.cancel()
             job.add_done_callback(lambda job, item=item: self._ended(item, job))  # type: ignore[misc]  # bound now
 
     def _ended(self, item: _Item, job: Job[None]) -> None:
@@ -241,7 +250,7 @@ class _Item:
 
     def __init__(self, transfer: Transfer) -> None:
         self.key, self.transfer = uuid.uuid4().hex, transfer
-        self.status = "waiting"
+        self.status, self.is_unwanted = "waiting", False
         self.job: Job[None] | None = None
         self.outcome: Outcome | None = None
         self.gate = threading.Event()

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from colabpanel.errors import InputError, JobCancelledError, StorageError
-from colabpanel.jobs import JobRunner
+from colabpanel.errors import InputError, JobBusyError, JobCancelledError, StorageError
+from colabpanel.jobs import Job, JobRunner
 from colabpanel.progress import Progress
 from colabpanel.services.transfer.history import PastTransfer, TransferHistory
 from colabpanel.services.transfer.queued import Outcome, QueuedTransfer, Transfer, TransferQueue
+from tests.fakes import HeldWork
 
 
 class Work:
@@ -208,3 +209,33 @@ def test_a_history_that_cannot_be_read_or_kept_is_no_error(tmp_path: Path, caplo
     assert history.entries() == []
     TransferHistory(tmp_path / "missing").add(PastTransfer("k", "download", "x", 1.0, "ok", "Done."))
     assert "cannot be kept" in caplog.text
+
+
+def test_one_that_cannot_be_started_stands_in_nobodys_way(history: TransferHistory) -> None:
+    runner, is_full = JobRunner(lambda work, _: work()), True
+
+    def submit(name: str, work: Callable[[Progress], None]) -> Job[None]:
+        if is_full:
+            raise JobBusyError("This machine starts no more threads.", hint="End what runs there.")
+        return runner.submit(name, work)
+
+    queue = TransferQueue(submit, history)
+    key = _add(queue, lambda _: Outcome("ok", "Done."))
+    assert (_item(queue, key).status, _item(queue, key).hint) == ("failed", "End what runs there.")
+    is_full = False
+    assert _item(queue, queue.retry(key)).status == "ok"
+
+
+def test_one_is_cancelled_while_it_is_being_started(history: TransferHistory) -> None:
+    held = HeldWork()
+    runner = JobRunner(held)
+
+    def submit(name: str, work: Callable[[Progress], None]) -> Job[None]:
+        (item,) = queue.items()
+        queue.cancel(item.key)
+        return runner.submit(name, work)
+
+    queue = TransferQueue(submit, history)
+    key = _add(queue, lambda _: Outcome("ok", "Done."))
+    held.release()
+    assert _item(queue, key).status == "cancelled"

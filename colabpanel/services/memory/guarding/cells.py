@@ -33,8 +33,9 @@ class RunningCell:
     def start(self) -> None:
         """Begin to listen; the cell that does so counts as running."""
         if self._stop is None:
-            self.running = _runs_a_cell()
             self._stop = self._host.on_cell(self._started, self._ended)
+            with self._lock:  # so that the cell does not end while it is looked for
+                self.running = self.running or _runs_a_cell()
 
     def stop(self) -> None:
         """Listen no more."""
