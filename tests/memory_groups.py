@@ -40,7 +40,17 @@ def memory_group(limit: int) -> Iterator[Path]:
         for process in (made / "cgroup.procs").read_text().split():
             with contextlib.suppress(OSError):
                 move_into(_GROUPS, int(process))
-        made.rmdir()
+        _remove(made)
+
+
+def _remove(group: Path) -> None:
+    """Remove a group; the system may still be busy with what was killed in it."""
+    for _ in range(100):
+        with contextlib.suppress(OSError):
+            group.rmdir()
+            return
+        time.sleep(0.05)
+    group.rmdir()
 
 
 def move_into(group: Path, process: int) -> None:

@@ -24,6 +24,7 @@ __all__ = ["serve"]
 
 _NOTEBOOK = Path(__file__).with_name("dashboard.ipynb")
 _ERRORS_ONLY = 40
+_OTHER_PORTS = 50
 
 
 def serve(
@@ -64,19 +65,21 @@ def serve(
     if not folder.is_dir():
         raise PathError(f"{root} is not a folder.", hint="Pass an existing folder with --root.")
     granted = check_grants(remotes)
-    port = _free_port(ip, port)
     token = secrets.token_urlsafe(32)
+    config = _config(ip, _free_port(ip, port), token, theme, cull_after)
+    if not port:
+        config.Voila.port_retries = _OTHER_PORTS  # somebody may take the free one before the server is up
     place = f"[{ip}]" if ":" in ip else ip
-    url = f"http://{place}:{port}/?token={token}"
 
-    def listening() -> None:
+    def listening(port: int) -> None:
+        url = f"http://{place}:{port}/?token={token}"
         announce(url)
         if open_browser:
             _open(url)
 
     dashboard = _dashboard_class()
     dashboard.listening = staticmethod(listening)
-    app = dashboard.instance(config=_config(ip, port, token, theme, cull_after))
+    app = dashboard.instance(config=config)
     app.initialize([])
     for_kernels = {ROOT_VARIABLE: str(folder), REMOTES_VARIABLE: granted}
     os.environ.update(for_kernels)  # which inherit it
@@ -138,12 +141,12 @@ def _dashboard_class() -> Any:
         raise HostError("Voila is not installed.", hint="Run: pip install voila") from error
 
     class Dashboard(Voila):
-        listening: Callable[[], None]
+        listening: Callable[[int], None]
         config_file_paths: ClassVar[list[str]] = []  # the user's own Voila settings could open what must stay closed
 
         def launch_browser(self) -> None:
             """Say that the server listens: Voila calls this right after it does."""
-            self.listening()
+            self.listening(self.port)
 
     return Dashboard
 

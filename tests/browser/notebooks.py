@@ -24,6 +24,10 @@ RUN_MS = 60_000
 """How long `wait_done` waits for a cell by default."""
 
 
+BUSY_CELL = "import time\nfor _ in range(1800):\n    time.sleep(0.1)"
+"""A cell that runs longer than a test; the kernel ends with it."""
+
+
 def write_notebook(path: Path, *sources: str) -> None:
     """Write a notebook with one code cell per source to `path`."""
     v4 = nbformat.v4

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 APPEARS_MS = 60_000
 UNPACKED_MS = 60_000
+NOTICED_MS = 5_000
 
 CURRENT = re.compile(r"\b(p|lm)-mod-current\b")
 """What the tab in front is marked with: by Phosphor in the classic Notebook, by Lumino elsewhere."""
@@ -32,7 +33,7 @@ class PanelView:
         tab = self.root.get_by_role("tab", name=title).or_(self.root.locator(".p-TabBar-tab", has_text=title)).first
         tab.click()
         try:
-            expect(tab).to_have_class(CURRENT)
+            expect(tab).to_have_class(CURRENT, timeout=NOTICED_MS)
         except AssertionError:
             tab.click()
             expect(tab).to_have_class(CURRENT)

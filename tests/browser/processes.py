@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -86,7 +87,8 @@ class ServerProcess:
         self.popen.terminate()
         _gone, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
         for process in alive:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self.popen.wait(STOP_SECONDS)
 
 

@@ -27,7 +27,8 @@ START_SECONDS = 90.0
 """How long a server may take before its start counts as failed."""
 
 _OPENER = build_opener(ProxyHandler({}))
-_REQUEST_SECONDS = 10.0
+_REQUEST_SECONDS = 60.0
+"""Ending a kernel that hangs takes its server a while."""
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from tests.archives import tree_of, write_tree
 
 from .axe import grave_violations
 from .browser_tools import Shots
-from .notebooks import HostPage
+from .notebooks import BUSY_CELL, HostPage
 from .panel_view import PanelView
 
 EVIL = "<img src=x onerror=window.hacked=1>"
 CELLS = (
     "import colabpanel\ncolabpanel.use_drive_folder('drive')\ncolabpanel.show()",
-    "import time\nfor _ in range(300):\n    time.sleep(0.1)",
+    BUSY_CELL,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from tests.archives import TREE, make_zip, tree_of
 from .archives import EVIL, HACKED, evil_zip, slow_tar
 from .axe import grave_violations
 from .browser_tools import Shots
+from .notebooks import OPEN_MS
 from .panel_view import PanelView
 from .servers import Server, main_python, start_command
 
@@ -37,7 +39,7 @@ def dashboard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 def _open(page: Page, server: Server) -> PanelView:
-    page.goto(f"{server.url}/?token={server.token}")
+    page.goto(f"{server.url}/?token={server.token}", timeout=OPEN_MS)
     return PanelView(page).wait()
 
 
@@ -169,3 +171,19 @@ def test_the_kernel_of_a_closed_page_ends(page: Page, tmp_path: Path) -> None:
         page.goto("about:blank")
         _, alive = psutil.wait_procs(kernels, timeout=120)
         assert alive == []
+
+
+def test_a_port_that_is_taken_meanwhile_is_no_matter(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code = (
+            "from colabpanel.app import launcher\n"
+            f"launcher._free_port = lambda *_: {port}\n"
+            f"launcher.serve({str(tmp_path / 'root')!r}, lambda url: print('at', url, flush=True), open_browser=False)"
+        )
+        with start_command([str(main_python()), "-c", code], URL, tmp_path, root=tmp_path / "root") as server:
+            assert not server.url.endswith(f":{port}")
+            urllib.request.urlopen(f"{server.url}/?token={server.token}", timeout=60).close()

@@ -21,11 +21,12 @@ from colabpanel.services.transfer.incoming import plan_upload
 from colabpanel.services.transfer.polling import PollingLink
 from colabpanel.services.transfer.receiving import receive
 from colabpanel.widgets.upload_fallback import UploadFallback
+from tests.children import command_of
 
 from .archives import EVIL, HACKED
 from .axe import grave_violations
 from .browser_tools import CHROMIUM, Shots
-from .notebooks import HostPage
+from .notebooks import BUSY_CELL, HostPage
 from .panel_view import PanelView
 from .servers import Server
 from .test_dashboard import _open, _serve
@@ -33,7 +34,6 @@ from .test_dashboard import _open, _serve
 MB = 1 << 20
 ARRIVES_MS = 120_000
 SHOW = "import colabpanel\npanel = colabpanel.show(['downloads'])"
-BUSY = "import time\nfor _ in range(600):\n    time.sleep(0.1)"
 HOSTS = pytest.mark.parametrize("host", ["jupyterlab", "classic"], indirect=True)
 
 
@@ -90,7 +90,7 @@ def dashboard(voila: Server, page: Page) -> tuple[PanelView, Path]:
 def _kernel_of(server: Server) -> psutil.Process:
     """Return the youngest kernel: the page's own."""
     children = psutil.Process(server.process.popen.pid).children(recursive=True)
-    kernels = [child for child in children if "ipykernel" in " ".join(child.cmdline())]
+    kernels = [child for child in children if "ipykernel" in command_of(child)]
     return max(kernels, key=lambda kernel: kernel.create_time())
 
 
@@ -190,7 +190,9 @@ def _cancel(panel: PanelView) -> float:
     expect(panel.root.locator("progress[value]:visible")).to_have_count(1)
     panel.button("Cancel").click()
     started = time.monotonic()
-    panel.says("Cancelled.")
+    panel.page.wait_for_function(  # looks at each frame: expect waits longer and longer between its looks
+        "() => [...document.querySelectorAll('.cp-message')].some(told => told.innerText.includes('Cancelled.'))"
+    )
     return time.monotonic() - started
 
 
@@ -229,9 +231,8 @@ def test_an_upload_into_the_dashboard_goes_on_after_a_reload(
     dashboard: tuple[PanelView, Path], voila: Server, tmp_path: Path
 ) -> None:
     panel, root = dashboard
-    digest = _bytes_of(tmp_path / "large.bin", 50 * MB)
+    digest = _bytes_of(tmp_path / "large.bin", 100 * MB)
     _upload(panel, [tmp_path / "large.bin"], "up")
-    expect(panel.root.locator("progress[value]:visible")).to_have_count(1)
     _until(lambda: next((path.stat().st_size for path in (root / "up").glob(".*.part")), 0) > MB)
     panel = _open(panel.page, voila)
     panel.open_tab("Downloads")
@@ -283,7 +284,7 @@ def test_nothing_outside_of_the_root_goes_out_or_in(dashboard: tuple[PanelView, 
 
 @HOSTS
 def test_both_ways_while_a_cell_runs(host: HostPage, tmp_path: Path) -> None:
-    panel, folder = _notebook(host, BUSY)
+    panel, folder = _notebook(host, BUSY_CELL)
     down, up = _bytes_of(folder / "down.bin", 3 * MB), _bytes_of(tmp_path / "up.bin", 2 * MB)
     host.run_cell(1)
     download = _download(panel, folder / "down.bin", route="Through the notebook, verified")

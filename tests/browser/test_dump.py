@@ -32,6 +32,16 @@ CELLS = (
 )
 
 
+LATE = """
+import pathlib, time
+x = [1]
+print("begun")
+while not pathlib.Path("go").exists():
+    time.sleep(0.1)
+x.append(2)
+"""
+
+
 def _panel(host: HostPage, *, dark: bool = False) -> tuple[PanelView, Path]:
     folder = host.open_cells(*CELLS, dark=dark)
     host.run_cell(1)
@@ -74,17 +84,19 @@ def test_the_cards_in_the_dark(jupyterlab: HostPage, shots: Shots) -> None:
 
 
 def test_saving_waits_for_the_running_cell(host: HostPage) -> None:
-    folder = host.open_cells(CELLS[0], "import time\nx = [1]\ntime.sleep(6)\nx.append(2)", "print('length', len(y_x))")
+    folder = host.open_cells(CELLS[0], LATE, "print('length', len(y_x))")
     host.run_cell(0)
     panel = PanelView(host.page).wait()
     panel.open_tab("Dump/Load")
     host.run_cell(1)
-    assert host.is_running(1)
-    expect(panel.button("Refresh")).to_be_enabled()
+    expect(host.output(1)).to_contain_text("begun")
     panel.button("Refresh").click()
+    expect(panel.root.get_by_label("Variables", exact=True).first).to_contain_text("x \N{MIDDLE DOT} list")
     panel.fill("Into", folder / "saved")
     panel.button("Choose all").click()
     panel.button("Save variables").click()
+    assert host.is_running(1)
+    (folder / "go").touch()
     panel.says("Saved 1 variable")
     expect(panel.root.get_by_label("File", exact=True)).to_have_value(str(next((folder / "saved").glob("*.zip"))))
     expect(panel.root.locator("table", has_text="would replace yours")).to_have_count(1)

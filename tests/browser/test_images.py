@@ -15,7 +15,7 @@ from tests.image_files import SVG, data_set, file_of, moving, photo, with_exif, 
 from .archives import EVIL
 from .axe import grave_violations
 from .browser_tools import Shots
-from .notebooks import HostPage
+from .notebooks import BUSY_CELL, HostPage
 from .panel_view import PanelView
 from .servers import Server
 from .test_dashboard import _open, _serve
@@ -32,7 +32,7 @@ CELLS = (
     "import colabpanel\ncolabpanel.show()",
     MAKE,
     "import colabpanel\ncolabpanel.preview('red.png')",
-    "import time\nfor _ in range(200):\n    time.sleep(0.1)",
+    BUSY_CELL,
 )
 
 

@@ -11,7 +11,7 @@ from tests.archives import TREE, tree_of
 
 from .archives import EVIL, HACKED, evil_zip, slow_tar
 from .browser_tools import Shots
-from .notebooks import HostPage
+from .notebooks import BUSY_CELL, HostPage
 from .panel_view import PanelView
 
 SHOW = "import colabpanel\ncolabpanel.show()"
@@ -62,7 +62,7 @@ def test_the_bar_moves_while_a_cell_runs(host: HostPage, shots: Shots, slow_arch
 
 
 def test_clicks_are_answered_while_a_cell_runs(host: HostPage, slow_archive: Path) -> None:
-    panel, folder = _panel(host, "import time\nfor _ in range(200):\n    time.sleep(0.1)")
+    panel, folder = _panel(host, BUSY_CELL)
     panel.stage(slow_archive, folder / "first")
     expect(panel.progress).to_be_visible()
     host.run_cell(1)

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from .axe import grave_violations
 from .browser_tools import Shots
-from .notebooks import HostPage
+from .notebooks import OPEN_MS, HostPage
 from .panel_view import PanelView
 from .test_dashboard import _open, _serve
 
@@ -74,7 +74,7 @@ def test_a_heartbeat_is_started_in_the_dashboard(tmp_path: Path, page: Page, sho
         expect(panel.root.get_by_text("This page keeps the kernel alive for another")).to_be_visible()
         assert grave_violations(page, ".colabpanel") == []
         shots.save(panel.root, "dashboard-light-1366-keeping-alive")
-        page.reload()  # the kernel of the page before is another one
+        page.reload(timeout=OPEN_MS)  # the kernel of the page before is another one
         panel = PanelView(page).wait()
         panel.open_tab("Session")
         expect(panel.root.get_by_text("This page keeps the kernel alive")).to_have_count(0)

@@ -267,7 +267,7 @@ def test_a_flush_that_never_ends_is_made_to(monkeypatch: pytest.MonkeyPatch) -> 
                 flushing.wait()
             raise ValueError("flush_and_unmount failed")
 
-    monkeypatch.setattr(colab, "_FLUSH_GRACE", 0.2)
+    monkeypatch.setattr(colab, "_FLUSH_GRACE", 5)
     host = ColabHost(FakeShell(), drive=Waiting)
     with pytest.raises(HostError, match="could not write out"):
         host.unmount_drive(timeout=0.3)

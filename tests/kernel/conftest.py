@@ -25,7 +25,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     monkeypatch.delenv("PYTHONWARNINGS", raising=False)
-    manager = KernelManager()
+    manager = KernelManager(shutdown_wait_time=60)
     manager.start_kernel(cwd=str(tmp_path))
     client = manager.client()
     client.start_channels()

@@ -15,7 +15,7 @@ from tests.memory_groups import memory_group, move_into
 
 Run = Callable[..., str]
 
-_LIMIT = 400 << 20
+_LIMIT = 800 << 20
 _GUARD = """
 import time
 import numpy as np
@@ -75,11 +75,11 @@ def _look_at_what_is_left(run: Run, folder: Path) -> str:
     (path,) = folder.glob("saved/*")
     run(
         f"""
-import colabpanel
 while guard.status().events[-1].kind != "snapshot":
     time.sleep(0.01)
 guard.stop()
 kept.clear()
+import colabpanel
 assert np.array_equal(colabpanel.load({str(path)!r})["precious"], np.arange(100_000))
 """
     )
@@ -153,7 +153,7 @@ def fill():
 def test_a_kernel_without_a_cell_is_left_alone(run: Run, tmp_path: Path) -> None:
     run(
         """
-import threading
+import threading, time
 from pathlib import Path
 from colabpanel.hosts import detect
 from colabpanel.services.memory.amounts import Amount
@@ -163,10 +163,15 @@ def note(event):
     with Path("told").open("a") as told:
         told.write(event.kind + " ")
 
-used = 10
-guard = MemoryGuard(detect(), interrupt=0.9, sample=lambda: Amount(used, 100), on_event=note)
-threading.Timer(0.5, lambda: globals().update(used=95)).start()
+def fill_once_no_cell_runs():
+    while host.runs_cell:
+        time.sleep(0.01)
+    globals().update(used=95)
+
+host, used = detect(), 10
+guard = MemoryGuard(host, interrupt=0.9, sample=lambda: Amount(used, 100), on_event=note)
 guard.start()
+threading.Thread(target=fill_once_no_cell_runs).start()
 """
     )
     told = tmp_path / "told"

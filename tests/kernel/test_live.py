@@ -128,7 +128,9 @@ def test_a_closed_panel_leaves_the_kernel_as_it_was(run: Run, kernel: Any, model
     run("panel.close()")
     left = run(
         """
-time.sleep(0.3)
+deadline = time.monotonic() + 20
+while any(t.name.startswith(("colabpanel", "subshell")) for t in threading.enumerate()) and time.monotonic() < deadline:
+    time.sleep(0.01)
 print([t.name for t in threading.enumerate() if t.name.startswith(("colabpanel", "subshell"))],
       [name for name in vars(get_ipython().kernel) if "colabpanel" in name])
 """

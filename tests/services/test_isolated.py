@@ -108,11 +108,16 @@ def test_a_child_that_hangs_is_killed_at_the_deadline() -> None:
 
 
 class _CancelAfter(Progress):
-    def __init__(self, beats: int) -> None:
-        self.left = beats
+    """Cancels after so many looks, which count once the child has begun."""
+
+    def __init__(self, looks: int, *, has_begun: bool = False) -> None:
+        self.left, self.has_begun = looks, has_begun
+
+    def start(self, total: int | None, description: str, *, unit: str = "bytes", cancellable: bool = True) -> None:
+        self.has_begun = True
 
     def advance(self, amount: int = 1) -> None:
-        self.left -= 1
+        self.left -= self.has_begun
         if self.left <= 0:
             raise JobCancelledError
 
@@ -128,7 +133,7 @@ def test_cancelling_lets_the_child_tidy_up(tmp_path: Path) -> None:
 def test_cancelling_a_child_that_hangs_takes_seconds_not_minutes() -> None:
     started = time.monotonic()
     with pytest.raises(JobCancelledError):
-        call_isolated(f"{_HERE}:hang", {}, progress=_CancelAfter(2))
+        call_isolated(f"{_HERE}:hang", {}, progress=_CancelAfter(2, has_begun=True))
     assert time.monotonic() - started < 30
     assert not children_now()
 

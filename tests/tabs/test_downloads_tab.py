@@ -246,7 +246,8 @@ def test_a_file_is_downloaded_when_it_changes(
     assert card.watching.job is not None
     while "Watching" not in card.watching.job.snapshot().description:
         pause.wait(0.001)
-    (own_host.workspace / "plot.png").write_bytes(b"first")
+    (own_host.workspace / "beside").write_bytes(b"first")
+    (own_host.workspace / "beside").replace(own_host.workspace / "plot.png")
     while "plot.png" not in page.saved:
         pause.wait(0.001)
     assert page.saved["plot.png"] == b"first"

@@ -136,6 +136,7 @@ def test_a_remote_is_looked_through_in_the_browser_of_files(
         tab = _tab(panel)
         tab.remotes_button.click()
         tick(panel)
+        assert tab.remotes is not None
         for _ in range(2):  # asked for again, it is offered once
             tab.remotes.browse_button.click()
             tick(panel)
@@ -248,6 +249,7 @@ def test_files_are_looked_at_and_waited_for(
     tab = _tab(panel)
     tab.safety_button.click()
     card = tab.safety
+    assert card is not None
     card.check_button.click()
     assert "Nothing was saved in this session." in tab.notice.value
     (tmp_path / "<b>").write_text("x")

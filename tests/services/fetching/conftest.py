@@ -47,3 +47,11 @@ def fetch_here(url: str, directory: Path, progress: Progress | None = None, **op
     """Fetch in this process, where a test can reach the parts."""
     request = Request(url=url, directory=str(directory), **options)
     return engine.fetch_here(request.to_json(), progress or Progress())
+
+
+@pytest.fixture
+def patient(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be asked for again because this machine is slow: what is asked for is counted."""
+    monkeypatch.setattr(opening, "TO_BEGIN", 60)
+    for module in (lines, connection):
+        monkeypatch.setattr(module, "STALL", 60)

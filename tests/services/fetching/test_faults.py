@@ -326,6 +326,7 @@ def test_checksums_that_the_server_states(server: FaultyServer, tmp_path: Path) 
         fetch_here(url, tmp_path, name="other.bin")
 
 
+@pytest.mark.usefixtures("patient")
 def test_the_same_file_is_not_fetched_twice(server: FaultyServer, tmp_path: Path) -> None:
     url, state = server.serve(DATA), str(tmp_path / "state")
     (tmp_path / "state").mkdir()
@@ -380,6 +381,7 @@ def test_a_disk_that_is_too_small_is_noticed_before(
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_disk_that_is_full_is_no_matter_of_the_server(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,3 +46,11 @@ def make_quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     make_small(monkeypatch)
+
+
+@pytest.fixture
+def patient(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be asked for again because this machine is slow: what is asked for is counted."""
+    monkeypatch.setattr(opening, "TO_BEGIN", 60)
+    for module in (lines, http):
+        monkeypatch.setattr(module, "STALL", 60)

@@ -52,6 +52,7 @@ def test_what_is_known_of_it(server: FaultyServer, source: HttpSource) -> None:
     assert source.shown == f"{server.url}/photos%20of%20me.zip"
 
 
+@pytest.mark.usefixtures("patient")
 def test_both_ends_are_asked_for_once_and_all_over_one_connection(server: FaultyServer, source: HttpSource) -> None:
     for _ in range(3):
         source.read(0, 100)
@@ -62,12 +63,14 @@ def test_both_ends_are_asked_for_once_and_all_over_one_connection(server: Faulty
     assert len({asked.connection for asked in server.asked}) == 1
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_long_range_comes_over_several_connections(server: FaultyServer, source: HttpSource) -> None:
     server.latency = 0.02
     assert source.read(PIECE, SIZE - PIECE) == DATA[PIECE : SIZE - PIECE]
     assert 4 < len({asked.connection for asked in server.asked}) <= 9
 
 
+@pytest.mark.usefixtures("patient")
 def test_another_reader_asks_over_a_connection_of_its_own(server: FaultyServer, source: HttpSource) -> None:
     with closing(source.again()) as other:
         assert other.read(PIECE, PIECE + 5) == DATA[PIECE : PIECE + 5]

@@ -113,7 +113,7 @@ def test_a_replica_that_fails_names_its_machine(client: Any, tmp_path: Path) -> 
         stage(tmp_path / "missing.zip", tmp_path / "out", client=client, mode="replica")
 
 
-def test_clients_that_cannot_be_used(tmp_path: Path, archive: Path) -> None:
+def test_clients_that_cannot_be_used(tmp_path: Path, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="must be a"):
         stage(archive, tmp_path / "out", client=object())  # type: ignore[arg-type]
     with pytest.raises(InputError, match="mode cannot be 'all'"):
@@ -122,7 +122,7 @@ def test_clients_that_cannot_be_used(tmp_path: Path, archive: Path) -> None:
         with pytest.raises(InputError, match="inside the notebook's own process"):
             stage(archive, tmp_path / "out", client=inside)
         where = {"address": "tcp://127.0.0.1:9", "credentials": None}
-    address._PATIENCE = "1s"
+    monkeypatch.setattr(address, "_PATIENCE", "1s")
     with pytest.raises(StorageError, match="does not answer"):
         address.connect(where)
 

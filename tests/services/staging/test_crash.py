@@ -42,7 +42,8 @@ def _start(source: Path, out: Path) -> subprocess.Popen[bytes]:
 def _kill_all(process: subprocess.Popen[bytes]) -> None:
     family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
     for member in family:
-        member.send_signal(signal.SIGKILL)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.send_signal(signal.SIGKILL)
     process.communicate()
     psutil.wait_procs(family, timeout=10)
 

@@ -231,11 +231,11 @@ def test_one_is_cancelled_while_it_is_being_started(history: TransferHistory) ->
     runner = JobRunner(held)
 
     def submit(name: str, work: Callable[[Progress], None]) -> Job[None]:
-        (item,) = queue.items()
-        queue.cancel(item.key)
+        (item,) = starting.items()
+        starting.cancel(item.key)
         return runner.submit(name, work)
 
-    queue = TransferQueue(submit, history)
-    key = _add(queue, lambda _: Outcome("ok", "Done."))
+    starting = TransferQueue(submit, history)
+    key = _add(starting, lambda _: Outcome("ok", "Done."))
     held.release()
-    assert _item(queue, key).status == "cancelled"
+    assert _item(starting, key).status == "cancelled"

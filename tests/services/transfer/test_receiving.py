@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import random
 from collections.abc import Iterator
@@ -225,10 +226,10 @@ def test_what_does_not_fit_is_refused_before_the_first_byte(page: FakePage, tmp_
 
 
 def test_a_page_that_is_gone_is_told_and_the_part_stays(page: FakePage, tmp_path: Path) -> None:
-    data, told = bytes(9 * PART), iter(range(100))
+    data, told = bytes(9 * PART), itertools.count()
     page.lose = lambda message: message["kind"] == "parts" and next(told) >= 3
     with pytest.raises(HostError, match="does not answer"):
-        _upload(page, tmp_path, {"big": data}, patience=Patience(again=0.01, silence=0.1))
+        _upload(page, tmp_path, {"big": data}, patience=Patience(again=0.01, silence=1))
     (part,) = tmp_path.iterdir()
     assert part.stat().st_size == 3 * PART
 
