@@ -49,6 +49,7 @@ class DataTable(ipywidgets.HTML):
     def __init__(self, caption: str, columns: Sequence[Column], *, empty: str) -> None:
         super().__init__()
         self._caption, self._columns, self._empty = caption, tuple(columns), empty
+        # What scrolls is the widget, which stays when its HTML is set anew, so a view that is updated does not jump.
         styled(self, "cp-table")
         self.show([])
 
