@@ -79,7 +79,7 @@ class BrowserPane:
             f"Files, {title}",
             entered=lambda number: self._tab.act(lambda: self._enter(number)),
             went=lambda number: self._tab.act(lambda: self._go(number)),
-            picked=lambda number, picked: self._tab.act(lambda: self._pick(number, picked)),
+            picked=lambda numbers, are_picked: self._tab.act(lambda: self._pick(numbers, are_picked)),
             sorted_by=lambda key: self._tab.act(lambda: self._sort(key)),
         )
         self.back_button = button("Previous", tooltip="The page before", kind="quiet")
@@ -269,12 +269,12 @@ class BrowserPane:
         descending = not self.query.descending if key == self.query.sort else key != "name"
         self._show_otherwise(replace(self.query, sort=cast("SortKey", key), descending=descending, page=0))
 
-    def _pick(self, number: int, is_picked: bool) -> None:  # noqa: FBT001 - as the table calls it
+    def _pick(self, numbers: Sequence[int], are_picked: bool) -> None:  # noqa: FBT001 - as the table calls it
         if self.page is None:
             return
-        entry = self.page.entries[number]
-        if is_picked:
-            self.picked[entry.address] = entry
-        else:
-            self.picked.pop(entry.address, None)
+        for entry in (self.page.entries[number] for number in numbers):
+            if are_picked:
+                self.picked[entry.address] = entry
+            else:
+                self.picked.pop(entry.address, None)
         self._chosen(self)

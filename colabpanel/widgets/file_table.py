@@ -46,7 +46,7 @@ class FileTable(ipywidgets.VBox):
         label: What the table is, for screen readers.
         entered: Called with the number of a row whose name was clicked on.
         went: Called with the number of a folder of the way that was clicked on.
-        picked: Called with the number of a row, and whether it is chosen now.
+        picked: Called with the numbers of rows, and whether they are chosen now.
         sorted_by: Called with ``name``, ``size`` or ``modified``.
     """
 
@@ -56,7 +56,7 @@ class FileTable(ipywidgets.VBox):
         *,
         entered: Callable[[int], None],
         went: Callable[[int], None],
-        picked: Callable[[int, bool], None],
+        picked: Callable[[Sequence[int], bool], None],
         sorted_by: Callable[[str], None],
     ) -> None:
         self._label, self._entered, self._went, self._picked, self._sorted_by = label, entered, went, picked, sorted_by
@@ -106,10 +106,9 @@ class FileTable(ipywidgets.VBox):
         elif act == "enter" and 0 <= number < len(self._rows) and self._rows[number].can_enter:
             self._entered(number)
         elif act == "pick" and 0 <= number < len(self._rows):
-            self._picked(number, rest[1] == "true")
+            self._picked([number], rest[1] == "true")
         elif act == "all":
-            for each in range(len(self._rows)):
-                self._picked(each, rest[0] == "true")
+            self._picked(range(len(self._rows)), rest[0] == "true")
 
 
 class _Drawing:
