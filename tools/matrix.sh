@@ -13,7 +13,7 @@ for version in 3.10 3.11 3.12 3.13; do
   venv=.venv-$version
   [ -x "$venv/bin/pytest" ] || {
     "$python" -m venv "$venv"
-    "$venv/bin/pip" install -q -e ".[archives,codecs]" mfusepy nbclient nbformat hypothesis pytest pytest-randomly || exit 1
+    "$venv/bin/pip" install -q -e ".[archives,codecs,images,remote]" mfusepy nbclient nbformat hypothesis pytest pytest-randomly || exit 1
   }
   echo "== Python $version"
   "$venv/bin/python" -m pytest -q tests --ignore tests/browser -m "not slow and not gpu" \

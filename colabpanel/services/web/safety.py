@@ -44,9 +44,14 @@ def resolve(address: Address, *, served: bool) -> list[str]:
 
 
 def is_public(number: str) -> bool:
-    """Whether an IP address belongs to the public internet, as does any that is wrapped into it."""
+    """Whether an IP address belongs to the public internet, as does any that is wrapped into it.
+
+    Those of tunnels (6to4 and Teredo) do not, whatever the running Python says of them.
+    """
     address = ipaddress.ip_address(number.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
+        if address.teredo is not None or address.sixtofour is not None:
+            return False
         inner = _wrapped(address)
         if inner is not None:
             return is_public(str(inner))
@@ -59,6 +64,4 @@ def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     """Return the address of version 4 that one of version 6 leads to."""
     if address in _TRANSLATED:
         return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    if address.teredo is not None:
-        return address.teredo[1]
-    return address.ipv4_mapped or address.sixtofour
+    return address.ipv4_mapped
