@@ -132,10 +132,42 @@ def test_passwords_come_from_the_environment_or_are_asked_for(
 
 @pytest.mark.parametrize("arguments", [[], ["stage"], ["stage", "a", "b", "--overwrite", "maybe"], ["nonsense"]])
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
-    assert "usage: colabpanel" in capsys.readouterr().err
+    assert main(arguments) == 2
+    assert "usage:" in capsys.readouterr().err
+    assert main([*arguments, "--json"]) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["status"] == "rejected"
+    assert answer["message"].endswith(".")
+
+
+def test_names_that_a_terminal_does_not_know_are_no_end(tmp_path: Path) -> None:
+    (tmp_path / "\u65e5\u672c").touch()
+    command = [sys.executable, "-m", "colabpanel", "list", str(tmp_path)]
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "\\u65e5" in done.stdout
+
+
+def test_requirements_that_lead_elsewhere_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "requirements.txt").write_text("pytest\n-r more.txt\ngit+https://x.y/z.git\n")
+    assert main(["requirements", str(tmp_path), "--json"]) == 3
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["message"] == "1 requirement, 0 of them not met. 2 lines lead elsewhere, and only pip follows it."
+    assert main(["requirements", str(tmp_path), "--install", "--json"]) == 1
+    assert "leads to something that only pip follows" in json.loads(capsys.readouterr().out)["message"]
+
+
+def test_nobody_there_to_type_a_password(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", nobody)
+    archive = str(make_zip(tmp_path / "a.zip"))
+    assert main(["stage", archive, str(tmp_path / "a"), "--ask-password", "--json"]) == 1
+    assert "COLABPANEL_PASSWORD" in json.loads(capsys.readouterr().out)["hint"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

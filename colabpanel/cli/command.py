@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from colabpanel import __version__
 from colabpanel.cli import (
@@ -28,12 +29,21 @@ from colabpanel.errors import ColabPanelError
 
 __all__ = ["main"]
 
+_WRONG_USAGE = 2
 _REPORT = "The traceback above tells more; please file an issue with it."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parsed = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not know the letters of a name
+    try:
+        parsed = _parser().parse_args(arguments)
+    except _UsageError as error:
+        if "--json" in (sys.argv[1:] if arguments is None else arguments):
+            tell({"status": "rejected", "message": f"{error}.", "hint": "See --help."}, as_json=True)
+        return _WRONG_USAGE
     try:
         answer: dict[str, Any] = parsed.run(parsed)
     except ColabPanelError as error:
@@ -48,8 +58,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return EXIT_CODES[answer["status"]]
 
 
+class _UsageError(Exception):
+    """The arguments make no sense."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Lets wrong usage end as everything else does, with one JSON object where that was asked for."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        sys.stderr.write(f"{self.prog}: error: {message}\n")
+        raise _UsageError(message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="colabpanel",
         description="Stage and fetch data, look into snapshots and checkpoints, and serve the panel as a dashboard.",
     )

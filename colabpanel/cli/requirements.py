@@ -30,9 +30,12 @@ def _requirements(parsed: argparse.Namespace) -> dict[str, Any]:
         return {"status": "ok", "message": message, "new": done.new, "changed": done.changed}
     needed = run(lambda progress: check_requirements(parsed.path, progress=progress))
     unmet = [one for one in needed if one.state != "installed"]
+    unread = sum(one.state == "not looked at" for one in needed)
+    told = f" {words.plural(unread, 'line leads', 'lines lead')} elsewhere, and only pip follows it." if unread else ""
     return {
         "status": "partial" if unmet else "ok",
-        "message": f"{words.plural(len(needed), 'requirement')}, {words.count(len(unmet))} of them not met.",
+        "message": f"{words.plural(len(needed) - unread, 'requirement')}, "
+        f"{words.count(len(unmet) - unread)} of them not met.{told}",
         "lines": [f"  {one.requirement}: {one.state}" for one in unmet],
         "needed": [asdict(one) for one in needed],
     }

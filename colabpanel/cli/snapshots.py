@@ -43,7 +43,7 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 def _list(parsed: argparse.Namespace) -> dict[str, Any]:
     found = run(lambda progress: snapshots(parsed.folder, progress=progress))
-    lines = [f"{words.plural(len(found), 'snapshot')} in {parsed.folder}."]
+    lines = [f"{words.plural(len(found), 'snapshot')} in {Path(parsed.folder).absolute()}."]
     for one in found:
         when = "" if one.created is None else words.age(max(time.time() - one.created, 0))
         lines.append(

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from colabpanel import words
 from colabpanel.cli.terminal import run, tell
-from colabpanel.errors import ColabPanelError
+from colabpanel.errors import ColabPanelError, InputError
 from colabpanel.hosts import detect
 from colabpanel.services.copying.models import CopiedData
 from colabpanel.services.copying.service import copy, copy_summary, mirror
@@ -50,7 +50,10 @@ def _staging_options() -> argparse.ArgumentParser:
     options.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="leave such files out")
     options.add_argument("--first-per-folder", type=int, metavar="N", help="only the first N files of each folder")
     options.add_argument(
-        "--overwrite", choices=get_args(Overwrite), default="changed", help="files that are there already"
+        "--overwrite",
+        choices=get_args(Overwrite),
+        default="changed",
+        help="files that are there already; changed, the default, replaces what differs",
     )
     options.add_argument("--workers", type=int, metavar="N", help="how many workers unpack a zip archive")
     options.add_argument(
@@ -82,7 +85,10 @@ def _add_copy(copying: argparse.ArgumentParser) -> None:
 def _chosen(parsed: argparse.Namespace) -> dict[str, Any]:
     password = os.environ.get("COLABPANEL_PASSWORD")
     if parsed.ask_password:
-        password = getpass.getpass("Password of the archive: ")
+        try:
+            password = getpass.getpass("Password of the archive: ")
+        except EOFError:
+            raise InputError("No password was given.", hint="Set COLABPANEL_PASSWORD where nobody can type.") from None
     return {
         "include": parsed.include,
         "exclude": parsed.exclude,

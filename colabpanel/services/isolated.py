@@ -112,7 +112,8 @@ def bury(child: subprocess.Popen[Any]) -> None:
     try:
         child.wait(_LOOK)
     except subprocess.TimeoutExpired:
-        threading.Thread(target=child.wait, name="colabpanel-undertaker", daemon=True).start()
+        with contextlib.suppress(RuntimeError):
+            threading.Thread(target=child.wait, name="colabpanel-undertaker", daemon=True).start()
 
 
 def _converse(child: subprocess.Popen[str], request: dict[str, Any], progress: Progress, until: float | None) -> Any:
@@ -156,7 +157,10 @@ def _listen(child: subprocess.Popen[str]) -> queue.SimpleQueue[dict[str, Any] | 
                 messages.put(json.loads(line))
         messages.put(None)
 
-    threading.Thread(target=listen, name="colabpanel-listener", daemon=True).start()
+    try:
+        threading.Thread(target=listen, name="colabpanel-listener", daemon=True).start()
+    except RuntimeError:  # Python ends, or there are no more; better no cancelling than not done
+        listen()
     return messages
 
 

@@ -22,7 +22,10 @@ def resolve_inside(root: Path | str | None, path: Path | str) -> Path:
     """
     text = os.fspath(path)
     if not text.strip() or "\0" in text:
-        raise PathError("A path cannot hold a NUL character." if "\0" in text else "No path was given.")
+        raise PathError(
+            "A path cannot hold a NUL character." if "\0" in text else "No path was given.",
+            hint="Write the path of a file or folder.",
+        )
     expanded = os.path.expanduser(text)  # noqa: PTH111 - Path.expanduser raises for an unknown ~user
     if root is None:
         return Path(os.path.realpath(expanded))

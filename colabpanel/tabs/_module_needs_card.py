@@ -16,7 +16,7 @@ from colabpanel.widgets.path_picker import PathPicker
 
 __all__ = ["ModuleNeedsCard"]
 
-_TONES = {"installed": "ok", "missing": "error", "other version": "warning"}
+_TONES = {"installed": "ok", "missing": "error", "other version": "warning", "not looked at": "warning"}
 
 
 class ModuleNeedsCard:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -99,6 +100,14 @@ def test_a_child_that_dies_is_a_failure_in_words(function: str, how: str) -> Non
     with pytest.raises(StorageError, match=how) as caught:
         call_isolated(f"{_HERE}:{function}", {})
     assert "run it again" in caught.value.hint
+
+
+def test_where_no_thread_can_be_started_the_answer_comes_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    assert call_isolated(f"{_HERE}:add", {"a": 1, "b": 2}) == 3
 
 
 def test_a_child_that_hangs_is_killed_at_the_deadline() -> None:

@@ -18,7 +18,11 @@ _unsaid: dict[int, tuple[int, BaseException]] = {}
 
 
 def start_pending(work: Callable[[], None], name: str) -> threading.Thread:
-    """Do work on a thread that the end of this process, not of those forked off it, waits for."""
+    """Do work on a thread that the end of this process, not of those forked off it, waits for.
+
+    Raises:
+        RuntimeError: No thread can be started: the machine has no more, or Python ends.
+    """
 
     def run() -> None:
         try:
@@ -28,7 +32,11 @@ def start_pending(work: Callable[[], None], name: str) -> threading.Thread:
 
     thread = threading.Thread(target=run, name=name, daemon=True)
     _pending[thread] = os.getpid()
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:
+        del _pending[thread]
+        raise
     return thread
 
 
@@ -41,14 +49,18 @@ def say_at_the_end(owner: object, error: BaseException | None) -> None:
 
 def _end() -> None:
     deadline = time.monotonic() + _LONGEST
-    for thread, process in list(_pending.items()):
-        if process == os.getpid():
-            thread.join(max(deadline - time.monotonic(), 0))
-    if any(thread.is_alive() for thread, process in list(_pending.items()) if process == os.getpid()):
+    while (threads := _still_running()) and time.monotonic() < deadline:  # one may begin another
+        threads[0].join(max(deadline - time.monotonic(), 0))
+    if threads:
         sys.stderr.write("colabpanel: a checkpoint did not reach its place before Python ended.\n")
     for process, error in _unsaid.values():
         if process == os.getpid():
             sys.stderr.write(f"colabpanel: a checkpoint was not saved: {error}\n")
+
+
+def _still_running() -> list[threading.Thread]:
+    here = os.getpid()
+    return [thread for thread, process in list(_pending.items()) if process == here and thread.is_alive()]
 
 
 atexit.register(_end)

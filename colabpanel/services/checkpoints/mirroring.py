@@ -60,7 +60,7 @@ class Mirroring:
         self._thread: threading.Thread | None = None
 
     def wake(self, *, prune: bool) -> None:
-        """Look for what is to be copied, now, in the background.
+        """Look for what is to be copied, now, in the background; here, where no thread can be started.
 
         Args:
             prune: Delete what the policy does not keep, from now on: not before this object has saved something, for
@@ -70,8 +70,15 @@ class Mirroring:
             self._prunes = self._prunes or prune
             self._idle.clear()
             self._woken.set()
-            if self._thread is None or not self._thread.is_alive():
+            if self._thread is not None and self._thread.is_alive():
+                return
+            try:
                 self._thread = start_pending(self._run, "colabpanel-mirror")
+            except RuntimeError:  # as while Python ends, which waits for the thread that has saved
+                self._thread = None
+            else:
+                return
+        self._run()
 
     @contextlib.contextmanager
     def leaving_out(self, records: Iterable[Record]) -> Iterator[None]:

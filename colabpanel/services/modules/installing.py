@@ -68,6 +68,12 @@ def plan_installation(
     """
     host, progress = host or detect(), progress or Progress()
     needed = tuple(one for one in check_requirements(path, host=host, progress=progress) if one.state != "installed")
+    elsewhere = [one.name for one in needed if one.state == "not looked at"]
+    if elsewhere:
+        raise InputError(
+            f"{elsewhere[0]} leads to something that only pip follows.",
+            hint="Take that line out, and install it in a cell: %pip install -r requirements.txt",
+        )
     if not needed:
         return Installation((), (), ())
     progress.start(None, "Asking pip what it would install", unit="seconds")

@@ -20,6 +20,7 @@ __all__ = ["read_here"]
 
 _MOST_FILES, _LARGEST = 2000, 5 << 20
 _LEFT_OUT = ("__pycache__", ".git", ".ipynb_checkpoints", "node_modules", ".venv")
+_BRINGING = re.compile(r"-[rce]|--(requirement|constraint|editable)\b")
 
 
 @disk_errors_in_words()
@@ -44,10 +45,10 @@ def read_here(path: str, root: str | None, progress: Progress) -> dict[str, Any]
 
 
 def _lines_of(text: str) -> Iterator[str]:
-    """Yield requirements; options such as ``-r other.txt`` are for pip alone."""
+    """Yield requirements, and the options that bring others, such as ``-r other.txt``, which only pip follows."""
     for line in text.replace("\\\n", " ").splitlines():
         wanted = re.sub(r"(^|\s)#.*", "", line).split(" --")[0].strip()
-        if wanted and not wanted.startswith("-"):
+        if wanted and (not wanted.startswith("-") or _BRINGING.match(wanted)):
             yield wanted
 
 

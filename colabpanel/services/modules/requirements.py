@@ -20,7 +20,10 @@ from colabpanel.services.paths import anchored
 
 __all__ = ["Needed", "check_requirements"]
 
-State = Literal["installed", "missing", "other version"]
+State = Literal["installed", "missing", "other version", "not looked at"]
+
+_ELSEWHERE = ("-", ".", "/", "git+", "http:", "https:", "file:")
+"""What lines begin with that lead to other files, which pip alone follows."""
 
 _DISTRIBUTIONS = {
     "bs4": "beautifulsoup4",
@@ -46,7 +49,7 @@ class Needed:
         name: The distribution, as pip takes it.
         wanted: The versions it may have, such as ``>=2,<3``; empty means any.
         installed: The version that is installed, or None.
-        state: What that means.
+        state: What that means; a line that leads to another file, as ``-r more.txt``, is not looked at.
         guessed: Whether the name of the distribution is a guess from an import.
     """
 
@@ -88,10 +91,13 @@ def check_requirements(
 
 
 def _of_line(line: str) -> Needed | None:
+    if line.startswith(_ELSEWHERE):
+        return Needed(line, "", None, "not looked at")
     try:
         wanted = Requirement(line)
     except InvalidRequirement as error:
-        raise InputError(f"{line!r} is no requirement: {error}.", hint="Write NAME, or NAME>=VERSION.") from None
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise InputError(f"{line[:80]!r} is no requirement: {reason}.", hint="Write NAME, or NAME>=VERSION.") from None
     if wanted.marker is not None and not wanted.marker.evaluate():
         return None
     extras = f"[{','.join(sorted(wanted.extras))}]" if wanted.extras else ""

@@ -105,10 +105,15 @@ def _export(folder: Path, name: str, value: Any, files: list[Path]) -> Path:
 def _wanted(
     path: str | Path, names: Iterable[str] | None, root: str | Path | None, progress: Progress | None
 ) -> list[str]:
-    if names is not None:
-        return [names] if isinstance(names, str) else list(names)
-    found = contents(path, root=root, progress=progress)
-    return [variable.name for variable in found.variables if variable.status == "saved"]
+    found = contents(path, root=root, progress=progress).variables
+    if names is None:
+        return [variable.name for variable in found if variable.status == "saved"]
+    wanted, held = [names] if isinstance(names, str) else list(names), [variable.name for variable in found]
+    if wanted and not set(wanted) & set(held):
+        raise InputError(
+            f"{Path(path).name} holds no variable called {wanted[0]!r}.", hint=f"It holds: {', '.join(held[:20])}."
+        )
+    return wanted
 
 
 def _file_name(name: str) -> str:

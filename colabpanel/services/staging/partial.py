@@ -75,7 +75,7 @@ class Partial:
     """
 
     def __init__(self, directory: Path, root: Path | None) -> None:
-        beside = directory.with_name(directory.name + ".partial")
+        beside = directory.parent / f"{directory.name}.partial"
         fits_beside = directory != root and not os.path.ismount(directory) and _writable(directory.parent)
         self.folder = beside if fits_beside and directory.name else directory / _INSIDE_NAME
         self.is_inside = self.folder.parent == directory

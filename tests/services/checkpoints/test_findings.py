@@ -220,27 +220,43 @@ import numpy as np
 from colabpanel import Checkpoints
 def main():
     checkpoints = Checkpoints(sys.argv[1], mirror=sys.argv[2], monitor="loss")
-    checkpoints.save({{"w": np.ones(3_000_000)}}, step=1).result()
+    saved = [checkpoints.save({{"w": np.ones(3_000_000)}}, step=step) for step in range({count})]
     {more}
 main()
 gc.collect()
 """
 
 
-def _script(tmp_path: Path, more: str = "pass") -> subprocess.CompletedProcess[str]:
-    arguments = [sys.executable, "-c", END.format(more=more), str(tmp_path / "run"), str(tmp_path / "drive")]
+def _script(tmp_path: Path, more: str, *, count: int = 1) -> subprocess.CompletedProcess[str]:
+    code = END.format(more=more, count=count)
+    arguments = [sys.executable, "-c", code, str(tmp_path / "run"), str(tmp_path / "drive")]
     return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_a_script_that_ends_at_once_keeps_both_copies(tmp_path: Path) -> None:
-    assert _script(tmp_path).returncode == 0
-    assert [row.step for row in catalog.checkpoints(tmp_path / "drive")] == [1]
+@pytest.mark.parametrize(("more", "count"), [("saved[-1].result()", 1), ("pass", 1), ("pass", 3)])
+def test_a_script_that_ends_at_once_keeps_both_copies(tmp_path: Path, more: str, count: int) -> None:
+    done = _script(tmp_path, more, count=count)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [row.step for row in catalog.checkpoints(tmp_path / "drive")] == list(range(count))
+
+
+def test_where_no_thread_can_be_started_the_one_that_saves_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more(*_: object) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")  # as Python 3.12 says
+
+    with Checkpoints(tmp_path / "run", mirror=tmp_path / "drive", monitor="loss") as checkpoints:
+        monkeypatch.setattr(mirroring, "start_pending", no_more)
+        checkpoints.save({"w": 1}, step=1).result()
+        checkpoints.wait()
+        assert [row.step for row in catalog.checkpoints(tmp_path / "drive")] == [1]
 
 
 def test_what_fails_while_a_script_ends_is_said(tmp_path: Path) -> None:
     done = _script(
         tmp_path,
-        "import colabpanel.services.checkpoints.saving as saving; saving.settle = None; "
+        "saved[-1].result(); import colabpanel.services.checkpoints.saving as saving; saving.settle = None; "
         "checkpoints.save({'w': 1}, step=2)",
     )
     assert "a checkpoint was not saved" in done.stderr

@@ -30,6 +30,7 @@ def test_requirements_are_compared_with_what_is_installed(host: FakeHost, tmp_pa
         "traitlets>=900,\\\n<901\nwin-only; sys_platform == 'win32'\nthing @ https://example.org/thing.whl\n\n"
     )
     assert _needed(tmp_path / "requirements.txt", host) == {
+        "-r other.txt": ("", None, "not looked at"),
         "psutil": (">=1", PSUTIL, "installed"),
         "psutil-not-there": ("==2", None, "missing"),
         "thing": (" @ https://example.org/thing.whl", None, "missing"),

@@ -359,6 +359,14 @@ def test_files_of_others(path: Path, tmp_path: Path) -> None:
             load(tmp_path / name)
 
 
+def test_an_export_of_what_is_not_there_is_refused(path: Path, tmp_path: Path) -> None:
+    dump(path, {"a": 1})
+    with pytest.raises(InputError, match="holds no variable called 'nope'") as caught:
+        export_snapshot(path, tmp_path / "out", names=["nope"])
+    assert caught.value.hint == "It holds: a."
+    assert not (tmp_path / "out").exists()
+
+
 def test_exports(path: Path, tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     image = pytest.importorskip("PIL.Image").new("RGB", (3, 4))

@@ -54,7 +54,9 @@ def pack(
         JobCancelledError: ``progress`` cancelled it.
     """
     if shard_size is not None and shard_size < _SMALLEST_SHARD:
-        raise InputError("shard_size must be at least 1 MB.", hint="Write shard_size=500_000_000 for half a gigabyte.")
+        raise InputError(
+            "shard_size must be at least 1 MB.", hint="Half a gigabyte is shard_size=500_000_000, or --shard-size 500."
+        )
     if level is not None and not 0 <= level <= (12 if str(archive).lower().endswith(".zip") else _HIGHEST_LEVEL):
         raise InputError(f"level cannot be {level}.", hint="Use 0 to 12 for zip, 0 to 19 for tar.zst.")
     started = time.monotonic()
