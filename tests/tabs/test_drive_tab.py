@@ -265,13 +265,16 @@ def test_files_are_looked_at_and_waited_for(
     assert "on this machine only." in card.jobs.message.value
 
 
-def test_two_clicks_open_one_card(make_panel: Callable[..., Panel], host: FakeHost) -> None:
-    tab = _tab(make_panel(host))
-    for press in (tab.files_button, tab.safety_button, tab.remotes_button):
-        before = len(tab.more.children)
-        press.click()
-        press.click()
-        assert len(tab.more.children) == before + 1
+def test_two_clicks_open_one_card(
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with rclone_box(tmp_path, monkeypatch):
+        tab = _tab(make_panel(host))
+        for press in (tab.files_button, tab.safety_button, tab.remotes_button):
+            before = len(tab.more.children)
+            press.click()
+            press.click()
+            assert len(tab.more.children) == before + 1
 
 
 def test_what_the_user_says_goes_before_what_is_found(
