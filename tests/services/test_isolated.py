@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -106,7 +106,7 @@ def test_where_no_thread_can_be_started_the_answer_comes_all_the_same(monkeypatc
     def no_more(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", no_more)
+    monkeypatch.setattr(isolated, "threading", SimpleNamespace(Thread=lambda **_: SimpleNamespace(start=no_more)))
     assert call_isolated(f"{_HERE}:add", {"a": 1, "b": 2}) == 3
 
 
