@@ -27,7 +27,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: .venv-run/ready
 	.venv-run/bin/colabpanel serve --root demo-data --sample
 
-test: .venv/ready .venv-colab/ready chromium
+test: .venv/ready .venv-colab/ready programs
 	$(TIMED) "checks" $(MAKE) --no-print-directory check
 	$(TIMED) "newest stack, odd archives" $(SIDE_BY_SIDE) --jobs 3 unit unit-odd
 	$(TIMED) "Colab's versions, browser" $(SIDE_BY_SIDE) --jobs 2 unit-colab browser
@@ -67,10 +67,10 @@ unit-colab: .venv-colab/ready
 	$(COLAB)/python $(PYTEST) $(UNIT) $(addprefix --ignore ,$(ODD))
 	$(COLAB)/python $(PYTEST) $(KERNEL) -m "not slow"
 
-browser: .venv/ready .venv-colab/ready chromium
+browser: .venv/ready .venv-colab/ready programs
 	$(NEWEST)/python $(PYTEST) tests/browser -m "not slow"
 
-test-long: .venv/ready .venv-colab/ready chromium
+test-long: .venv/ready .venv-colab/ready programs
 	$(NEWEST)/python $(PYTEST) tests -m slow
 	@sh tools/matrix.sh
 
@@ -103,9 +103,9 @@ bench: .venv/ready
 	.venv-run/bin/pip install -q -e .
 	touch $@
 
-.PHONY: chromium
-chromium:
-	@sh tools/chromium.sh
+.PHONY: programs
+programs:
+	@sh tools/programs.sh
 
 upgrade:
 	rm -rf .venv && $(PYTHON) -m venv .venv && $(NEWEST)/pip install -q -e ".[test,check]"

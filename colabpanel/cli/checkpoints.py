@@ -22,23 +22,31 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser("checkpoints", help="look after folders of checkpoints")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     add = _action(actions, "list", _list, "the checkpoints in a folder, oldest first, whoever wrote them")
-    add.add_argument("--monitor", metavar="METRIC", help="mark the best by this metric")
-    add.add_argument("--mode", choices=["auto", "min", "max"], default="auto")
+    _add_monitor(add, "mark the best by this metric")
     add = _action(actions, "show", _show, "what a checkpoint holds, without loading it")
-    add.add_argument("which", metavar="WHICH", help="a name, a step, or last")
+    _add_which(add, "which")
     add = _action(actions, "compare", _compare, "how two checkpoints differ")
-    add.add_argument("first", metavar="FIRST")
-    add.add_argument("second", metavar="SECOND")
+    _add_which(add, "first", "second")
     add = _action(actions, "prune", _prune, "delete what is neither among the best nor the newest nor pinned")
-    add.add_argument("--monitor", metavar="METRIC", default="val_accuracy", help="(default: %(default)s)")
-    add.add_argument("--mode", choices=["auto", "min", "max"], default="auto")
+    _add_monitor(add, "(default: %(default)s)", default="val_accuracy")
     add.add_argument("--keep-best", type=int, default=1, metavar="N", help="(default: %(default)s)")
     add.add_argument("--keep-last", type=int, default=3, metavar="N", help="(default: %(default)s)")
     _action(actions, "verify", _verify, "read all files and compare them with what was saved")
     add = _action(actions, "export", _export, "write the weights of a checkpoint as a safetensors file")
-    add.add_argument("which", metavar="WHICH", help="a name, a step, or last")
+    _add_which(add, "which")
     add.add_argument("target", metavar="FILE")
     add.add_argument("--dtype", choices=["float16", "bfloat16", "float32"], help="convert to this type")
+
+
+def _add_monitor(parser: argparse.ArgumentParser, words_for_it: str, default: str | None = None) -> None:
+    parser.add_argument("--monitor", metavar="METRIC", default=default, help=words_for_it)
+    parser.add_argument("--mode", choices=["auto", "min", "max"], default="auto")
+
+
+def _add_which(parser: argparse.ArgumentParser, *names: str) -> None:
+    for name in names:
+        parser.add_argument(name, metavar=name.upper(), help="a name, a step, last, or best by --monitor")
+    _add_monitor(parser, "the metric that tells which is best")
 
 
 def _action(actions: Any, name: str, work: Any, words_for_it: str) -> argparse.ArgumentParser:
@@ -49,10 +57,12 @@ def _action(actions: Any, name: str, work: Any, words_for_it: str) -> argparse.A
     return parser
 
 
+def _best_by(parsed: argparse.Namespace) -> dict[str, Any]:
+    return {"monitor": parsed.monitor, "mode": parsed.mode}
+
+
 def _list(parsed: argparse.Namespace) -> dict[str, Any]:
-    found = run(
-        lambda progress: checkpoints(parsed.directory, monitor=parsed.monitor, mode=parsed.mode, progress=progress)
-    )
+    found = run(lambda progress: checkpoints(parsed.directory, **_best_by(parsed), progress=progress))
     message = f"{words.plural(len(found), 'checkpoint')} in {parsed.directory}."
     told = [_told(one) for one in found]
     return {"status": "ok", "message": message, "lines": [f"  {_line(one)}" for one in found], "checkpoints": told}
@@ -72,7 +82,9 @@ def _line(one: Checkpoint) -> str:
 
 
 def _show(parsed: argparse.Namespace) -> dict[str, Any]:
-    found = run(lambda progress: checkpoint_contents(parsed.directory, parsed.which, progress=progress))
+    found = run(
+        lambda progress: checkpoint_contents(parsed.directory, parsed.which, **_best_by(parsed), progress=progress)
+    )
     lines = [
         f"  {tensor.part}: {tensor.name}: {tensor.dtype}, {' x '.join(map(str, tensor.shape)) or 'one number'}"
         for tensor in found.tensors
@@ -90,7 +102,11 @@ def _show(parsed: argparse.Namespace) -> dict[str, Any]:
 
 
 def _compare(parsed: argparse.Namespace) -> dict[str, Any]:
-    found = run(lambda progress: compare_checkpoints(parsed.directory, parsed.first, parsed.second, progress=progress))
+    found = run(
+        lambda progress: compare_checkpoints(
+            parsed.directory, parsed.first, parsed.second, **_best_by(parsed), progress=progress
+        )
+    )
     lines = [f"  {name}: {first} and {second}" for name, first, second in found.changed]
     lines += [f"  only in the first: {name}" for name in found.only_first]
     lines += [f"  only in the second: {name}" for name in found.only_second]
@@ -113,8 +129,7 @@ def _prune(parsed: argparse.Namespace) -> dict[str, Any]:
     deleted = run(
         lambda progress: prune_checkpoints(
             parsed.directory,
-            monitor=parsed.monitor,
-            mode=parsed.mode,
+            **_best_by(parsed),
             keep_best=parsed.keep_best,
             keep_last=parsed.keep_last,
             progress=progress,
@@ -138,7 +153,7 @@ def _verify(parsed: argparse.Namespace) -> dict[str, Any]:
 def _export(parsed: argparse.Namespace) -> dict[str, Any]:
     found = run(
         lambda progress: export_checkpoint(
-            parsed.directory, parsed.which, parsed.target, dtype=parsed.dtype, progress=progress
+            parsed.directory, parsed.which, parsed.target, dtype=parsed.dtype, **_best_by(parsed), progress=progress
         )
     )
     message = f"Exported {words.plural(found.tensors, 'tensor')}, {words.size(found.size)}, to {found.path}."

@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import sys
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 from urllib.parse import quote, urlencode
 from urllib.request import ProxyHandler, Request, build_opener
+
+from tests.ports import free_port
 
 from .processes import ServerProcess, isolated_environment, running
 
@@ -112,7 +113,7 @@ def _jupyter(argv: Sequence[str], base: Path) -> Iterator[Server]:
     root, home = base / "root", base / "home"
     root.mkdir(parents=True)
     home.mkdir()
-    port, token = _free_port(), secrets.token_hex(16)
+    port, token = free_port(), secrets.token_hex(16)
     options = [
         "--ip=127.0.0.1",
         f"--port={port}",
@@ -135,13 +136,6 @@ def _status(server: Server) -> object | None:
     except (URLError, ConnectionError, TimeoutError):
         return None
     return status
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager

@@ -11,11 +11,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from colabpanel.services.session.keeping_alive import console_snippets
+from tests.ports import free_port
 
 from .axe import grave_violations
 from .notebooks import HostPage, JupyterLabPage, write_notebook
 from .panel_view import APPEARS_MS, PanelView
-from .servers import Server, _free_port, jupyterlab, main_python, start_command
+from .servers import Server, jupyterlab, main_python, start_command
 
 IDLE = 8
 """Seconds after which the servers end an idle kernel, whether a page is connected to it or not."""
@@ -86,7 +87,7 @@ def test_a_kernel_of_voila_lives_until_the_deadline(tmp_path: Path, page: Page, 
     (tmp_path / "root").mkdir()
     write_notebook(tmp_path / "root" / "kept.ipynb", KEEP_ALIVE.format(minutes=seconds / 60))
     write_notebook(tmp_path / "root" / "control.ipynb", "from ipywidgets import Label\nLabel('control')")
-    argv = [str(main_python()), "-m", "voila", "--no-browser", f"--port={_free_port()}", *CULLING]
+    argv = [str(main_python()), "-m", "voila", "--no-browser", f"--port={free_port()}", *CULLING]
     other = browser.new_context().new_page()
     with start_command(argv, r"http://localhost:\d+", tmp_path, root=tmp_path / "root") as server:
         begun = time.monotonic()

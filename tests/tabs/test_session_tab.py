@@ -17,6 +17,7 @@ from colabpanel.jobs import JobRunner
 from colabpanel.panel import Panel
 from colabpanel.services import mounts, saves
 from colabpanel.services.checkpoints.service import active_checkpoints
+from colabpanel.services.memory import Amount, Usage
 from colabpanel.services.saves import note_save
 from colabpanel.services.session import environment as module
 from colabpanel.tabs import session
@@ -50,6 +51,7 @@ def test_what_is_wrong_comes_first_and_is_escaped(
 
     tab = _tab(make_panel(host))
     monkeypatch.setattr(module, "find_drive", find)
+    monkeypatch.setattr(module, "usage", lambda _, patience: Usage(Amount(1, 100), Amount(1, 100), 0.0))
     tab.look_button.click()
     assert "1 thing to look at" in tab.facts.value
     assert tab.findings.value.index("does not answer") < tab.findings.value.index("of memory are used")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def find_checkpoint(
     if which == "last":
         chosen = found
     elif which == "best":
-        chosen = [one for one in found if one.is_best]
+        chosen = [_best(found, monitor)]
     else:
         chosen = [one for one in found if which in (one.name, one.step) or str(one.step) == which]
     if not chosen:
@@ -104,6 +104,18 @@ def find_checkpoint(
         with disk_errors_in_words():
             apart(lambda _: _insist_inside(root, chosen[-1].path), progress or Progress())
     return chosen[-1]
+
+
+def _best(found: Sequence[Checkpoint], monitor: str | None) -> Checkpoint:
+    best = [one for one in found if one.is_best]
+    if not best:
+        metrics = ", ".join(sorted({name for one in found for name in one.metrics})) or "none"
+        missing = "is not told without the name of a metric" if monitor is None else f"is not told by {monitor!r}"
+        raise InputError(
+            f"Which checkpoint is the best {missing}.",
+            hint=f"Name one as monitor (or --monitor); there are: {metrics}.",
+        )
+    return best[0]
 
 
 def _insist_inside(root: str | Path, path: Path) -> None:
@@ -121,13 +133,21 @@ def _beside(path: Path) -> list[Path]:
 
 
 def checkpoint_contents(
-    directory: str | Path, which: str | int, *, root: str | Path | None = None, progress: Progress | None = None
+    directory: str | Path,
+    which: str | int,
+    *,
+    monitor: str | None = None,
+    mode: str = "auto",
+    root: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> CheckpointContents:
     """Tell what a checkpoint in a folder holds, without loading it.
 
     Args:
         directory: The folder.
         which: See `find_checkpoint`.
+        monitor: The metric that tells which is best.
+        mode: See `Checkpoints`.
         root: Refuse paths outside of this folder.
         progress: May cancel the waiting for a slow disk.
 
@@ -135,7 +155,7 @@ def checkpoint_contents(
         InputError: There is none, or it is damaged.
         StorageError: The disk failed.
     """
-    found = find_checkpoint(directory, which, root=root, progress=progress)
+    found = find_checkpoint(directory, which, monitor=monitor, mode=mode, root=root, progress=progress)
     with disk_errors_in_words():
         return apart(lambda _: _contents(found), progress or Progress())
 
@@ -161,6 +181,8 @@ def compare_checkpoints(
     first: str | int,
     second: str | int,
     *,
+    monitor: str | None = None,
+    mode: str = "auto",
     root: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
@@ -170,6 +192,8 @@ def compare_checkpoints(
         directory: The folder.
         first: See `find_checkpoint`.
         second: Likewise.
+        monitor: The metric that tells which is best.
+        mode: See `Checkpoints`.
         root: Refuse paths outside of this folder.
         progress: May cancel the waiting for a slow disk.
 
@@ -177,8 +201,10 @@ def compare_checkpoints(
         InputError: There is no such checkpoint, or one is damaged.
         StorageError: The disk failed.
     """
-    one = checkpoint_contents(directory, first, root=root, progress=progress)
-    two = checkpoint_contents(directory, second, root=root, progress=progress)
+    one, two = (
+        checkpoint_contents(directory, which, monitor=monitor, mode=mode, root=root, progress=progress)
+        for which in (first, second)
+    )
     here = {f"{tensor.part}: {tensor.name}": tensor for tensor in one.tensors}
     there = {f"{tensor.part}: {tensor.name}": tensor for tensor in two.tensors}
     both = [name for name in here if name in there]

@@ -54,6 +54,8 @@ def export_checkpoint(
     target: str | Path,
     *,
     dtype: str | None = None,
+    monitor: str | None = None,
+    mode: str = "auto",
     root: str | Path | None = None,
     progress: Progress | None = None,
 ) -> ExportedCheckpoint:
@@ -64,6 +66,8 @@ def export_checkpoint(
         which: See `find_checkpoint`.
         target: The file to write; a file of this name is replaced when the new one is whole.
         dtype: ``float16`` or ``bfloat16`` for half the size, ``float32``; None keeps the types.
+        monitor: The metric that tells which is best.
+        mode: See `Checkpoints`.
         root: Refuse paths outside of this folder.
         progress: May cancel.
 
@@ -76,7 +80,7 @@ def export_checkpoint(
     progress = progress or Progress()
     if dtype is not None and dtype not in _TYPES:
         raise InputError(f"{dtype!r} is no type to export to.", hint='Write dtype="float16", or leave it out.')
-    found = find_checkpoint(directory, which, root=root, progress=progress)
+    found = find_checkpoint(directory, which, monitor=monitor, mode=mode, root=root, progress=progress)
 
     def work(relay: Progress) -> ExportedCheckpoint:
         path = _target(target, root)
@@ -121,9 +125,14 @@ def _insist_on_room(path: Path, weights: Mapping[str, Any], dtype: str | None) -
 def _size_of(value: Any, dtype: str | None) -> int:
     """Return the bytes of a tensor or array on its own, once it is converted."""
     is_tensor = hasattr(value, "is_floating_point")
-    has_fractions = value.is_floating_point() if is_tensor else value.dtype.kind == "f"
     numbers, width = (value.numel(), value.element_size()) if is_tensor else (value.size, value.dtype.itemsize)
-    return int(numbers * (_WIDTHS[dtype] if dtype and has_fractions else width))
+    return int(numbers * (_WIDTHS[dtype] if dtype and _has_fractions(value) else width))
+
+
+def _has_fractions(value: Any) -> bool:
+    if hasattr(value, "is_floating_point"):
+        return bool(value.is_floating_point())
+    return "float" in str(value.dtype)  # that of JAX's bfloat16 says so, while its kind does not
 
 
 def _insist_on_disk(path: Path, size: int) -> None:
@@ -149,13 +158,15 @@ def _converted(value: Any, dtype: str | None) -> Any:
     if hasattr(value, "is_floating_point"):
         import torch
 
-        wanted = getattr(torch, dtype) if dtype and value.is_floating_point() else value.dtype
+        wanted = getattr(torch, dtype) if dtype and _has_fractions(value) else value.dtype
         return value.detach().to(wanted).contiguous().clone()
-    if dtype and value.dtype.kind == "f":
-        if dtype == "bfloat16":
+    import numpy as np
+
+    if dtype and _has_fractions(value):
+        if dtype == "bfloat16" and str(value.dtype) != dtype:
             raise InputError("Arrays of NumPy have no bfloat16.", hint='Write dtype="float16".')
-        return value.astype(dtype)
-    return value
+        value = value.astype(value.dtype if dtype == "bfloat16" else dtype)
+    return np.asarray(value, order="C")  # safetensors writes what is in memory, whatever its layout
 
 
 def _is_infinite(value: Any) -> bool:
@@ -164,7 +175,7 @@ def _is_infinite(value: Any) -> bool:
         return bool(value.is_floating_point() and value.isinf().any())
     import numpy as np
 
-    return value.dtype.kind == "f" and bool(np.isinf(value).any())
+    return _has_fractions(value) and bool(np.isinf(value).any())
 
 
 def _write(path: Path, weights: Mapping[str, Any]) -> None:

@@ -11,7 +11,9 @@ from colabpanel.errors import ArchiveError, InputError
 from colabpanel.services.checkpoints.found.headers import safetensors_of
 from colabpanel.services.checkpoints.found.shards import shard_files
 from colabpanel.services.checkpoints.models import Checkpoint
+from colabpanel.services.checkpoints.trees import SNAPSHOT, arrays_in
 from colabpanel.services.optional import optional
+from colabpanel.services.snapshots.service import load
 
 __all__ = ["weights_of"]
 
@@ -33,7 +35,12 @@ def weights_of(checkpoint: Checkpoint) -> dict[str, Any]:
         raise InputError(
             f"The weights in {checkpoint.name} are not read here.", hint="Use the library that wrote them."
         )
-    found = dict(reader(checkpoint.path))
+    pairs = list(reader(checkpoint.path))
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise InputError(
+            f"Several weights in {checkpoint.name} would have one name.", hint="Use the library that wrote them."
+        )
     if not found:
         raise InputError(f"There are no weights in {checkpoint.name}.", hint="Choose another checkpoint.")
     return found
@@ -48,18 +55,7 @@ def _from_torch(path: Path) -> Iterator[tuple[str, Any]]:
         for name in _NESTED:
             if isinstance(state, Mapping) and isinstance(state.get(name), Mapping):
                 state = state[name]
-        yield from _flat(state, "")
-
-
-def _flat(state: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    if hasattr(state, "dtype") and hasattr(state, "shape"):
-        yield prefix or "weights", state
-    elif isinstance(state, Mapping):
-        for name, value in state.items():
-            yield from _flat(value, f"{prefix}.{name}" if prefix else str(name))
-    elif isinstance(state, (list, tuple)):
-        for number, value in enumerate(state):
-            yield from _flat(value, f"{prefix}.{number}" if prefix else str(number))
+        yield from arrays_in(state)
 
 
 def _from_lightning(path: Path) -> Iterator[tuple[str, Any]]:
@@ -112,6 +108,20 @@ def _arrays_in(group: Any, kind: type) -> list[tuple[str, Any]]:
     return arrays
 
 
+def _from_snapshot(path: Path) -> Iterator[tuple[str, Any]]:
+    """Return what is in a tree of arrays: arrays of NumPy, or tensors where any of it is one."""
+    import numpy as np
+
+    found = list(arrays_in(load(path / SNAPSHOT, names=["model"])["model"]))
+    tensors = {name: value for name, value in found if hasattr(value, "is_floating_point")}
+    arrays = {name: np.asarray(value) for name, value in found if name not in tensors}
+    if tensors:
+        torch = optional("torch", "reading tensors of PyTorch")
+        tensors |= {name: torch.as_tensor(array) for name, array in arrays.items()}
+    for name, _ in found:
+        yield name, (tensors or arrays)[name]
+
+
 def _from_tensorflow(path: Path) -> Iterator[tuple[str, Any]]:
     tensorflow = optional("tensorflow", "reading checkpoints of TensorFlow")
     reader = tensorflow.train.load_checkpoint(str(path))
@@ -127,4 +137,5 @@ _READERS: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
     "transformers": _from_transformers,
     "keras": _from_keras,
     "tensorflow": _from_tensorflow,
+    "snapshot": _from_snapshot,
 }

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -52,6 +52,18 @@ def test_two_of_ours_are_compared(run: Path) -> None:
         colabpanel.compare_checkpoints(run, 1, 9)
 
 
+def test_the_best_is_told_by_a_metric(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = colabpanel.compare_checkpoints(run, "best", 1, monitor="val_loss")
+    assert (found.first.checkpoint.step, found.second.checkpoint.step) == (2, 1)
+    exported = colabpanel.export_checkpoint(run, "best", tmp_path / "w", monitor="val_loss", mode="max")
+    assert exported.size == colabpanel.export_checkpoint(run, 1, tmp_path / "w").size
+    with pytest.raises(InputError, match="without the name of a metric") as caught:
+        colabpanel.checkpoint_contents(run, "best")
+    assert caught.value.hint == "Name one as monitor (or --monitor); there are: only, other, val_loss."
+    assert main(["checkpoints", "show", str(run), "best", "--monitor", "val_loss"]) == 0
+    assert "step-00000002" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("which", ["step-00000001", "epoch=4-step=40.pt", 1])
 def test_weights_are_exported_in_half(run: Path, tmp_path: Path, which: str | int) -> None:
     import safetensors.torch
@@ -66,6 +78,78 @@ def test_weights_are_exported_in_half(run: Path, tmp_path: Path, which: str | in
     assert [path.name for path in exported.path.parent.iterdir()] == ["w.safetensors"]
 
 
+class _Layer(NamedTuple):
+    kernel: Any
+    bias: Any
+
+
+def _tree(width: int) -> dict[str, Any]:
+    turned = np.asfortranarray(np.arange(3.0 * width, dtype=np.float32).reshape(3, width))
+    tree: dict[str, Any] = {"layers": [_Layer(turned, np.zeros(width))], "rate": np.float32(0.5), "name": "net"}
+    tree["itself"] = tree
+    return tree
+
+
+def test_trees_of_arrays_are_told_compared_and_exported(tmp_path: Path) -> None:
+    import safetensors.numpy
+
+    checkpoints = Checkpoints(tmp_path / "run")
+    for step in (1, 2):
+        tree = _tree(step)
+        checkpoints.save(tree, step=step, optimizer=[{"mu": np.ones(step)}]).result()
+    found = colabpanel.compare_checkpoints(tmp_path / "run", 1, 2)
+    assert (found.first.parameters, found.second.parameters, found.same) == (5, 9, 1)
+    assert found.changed == (
+        ("model: layers.0.kernel", "float32 3 x 1", "float32 3 x 2"),
+        ("model: layers.0.bias", "float64 1", "float64 2"),
+        ("optimizer: 0.mu", "float64 1", "float64 2"),
+    )
+    exported = colabpanel.export_checkpoint(tmp_path / "run", 2, tmp_path / "w.safetensors")
+    weights = safetensors.numpy.load_file(exported.path)
+    assert sorted(weights) == ["layers.0.bias", "layers.0.kernel", "rate"]
+    assert np.array_equal(weights["layers.0.kernel"], tree["layers"][0].kernel)
+    half = colabpanel.export_checkpoint(tmp_path / "run", 2, tmp_path / "half.safetensors", dtype="float16")
+    weights = safetensors.numpy.load_file(half.path)
+    assert (half.converted, str(weights["layers.0.kernel"].dtype), weights["rate"].shape) == (3, "float16", ())
+    assert np.array_equal(weights["layers.0.kernel"], tree["layers"][0].kernel)
+
+
+def test_trees_with_tensors_and_with_numbers_that_numpy_lacks(tmp_path: Path) -> None:
+    import safetensors
+
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    checkpoints = Checkpoints(tmp_path / "run")
+    checkpoints.save({"a": torch.ones(2, 3).T, "b": np.arange(3)}, step=1).result()
+    checkpoints.save({"a": np.array([1.5, -2], ml_dtypes.bfloat16)}, step=2).result()
+    for step, names in ((1, ["a", "b"]), (2, ["a"])):
+        exported = colabpanel.export_checkpoint(tmp_path / "run", step, tmp_path / "w", dtype="float32")
+        with safetensors.safe_open(exported.path, "numpy") as file:
+            assert sorted(file.keys()) == names
+            first = file.get_tensor("a")
+        assert (first.dtype, exported.converted) == (np.float32, step - 1)
+    assert first.tolist() == [1.5, -2]
+    kept = colabpanel.export_checkpoint(tmp_path / "run", 2, tmp_path / "w", dtype="bfloat16")
+    with safetensors.safe_open(kept.path, "pt") as file:
+        assert file.get_tensor("a").dtype == torch.bfloat16
+
+
+def test_a_list_of_arrays_that_makes_no_sense_is_not_believed(tmp_path: Path) -> None:
+    Checkpoints(tmp_path / "run").save({"a": np.ones(2)}, step=1).result()
+    listed = tmp_path / "run/step-00000001/model.arrays.json"
+    for text in ("[", "{}x", '[{"part": 1}]', '[{"part": "a", "name": "b", "shape": [-1], "dtype": "c"}]', "[" * 10**5):
+        listed.write_text(text)
+        assert colabpanel.checkpoint_contents(tmp_path / "run", 1).tensors == ()
+
+
+def test_what_an_estimator_has_learned(tmp_path: Path) -> None:
+    linear = pytest.importorskip("sklearn.linear_model")
+    model = linear.LinearRegression().fit(np.eye(3), np.arange(3.0))
+    Checkpoints(tmp_path / "run").save(model, step=1).result()
+    names = [tensor.name for tensor in colabpanel.checkpoint_contents(tmp_path / "run", 1).tensors]
+    assert {"coef_", "intercept_"} <= set(names)
+    assert colabpanel.export_checkpoint(tmp_path / "run", 1, tmp_path / "w.safetensors").tensors == len(names)
+
+
 def test_exports_that_cannot_be(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no type to export to"):
         colabpanel.export_checkpoint(run, 1, tmp_path / "w", dtype="int3")
@@ -73,8 +157,11 @@ def test_exports_that_cannot_be(run: Path, tmp_path: Path) -> None:
         colabpanel.export_checkpoint(run, 1, run)
     checkpoints = Checkpoints(run, monitor="val_loss", keep_last=None)
     checkpoints.save({"text": "x"}, step=7).result()
-    with pytest.raises(InputError, match="not read here"):
+    with pytest.raises(InputError, match="no weights in"):
         colabpanel.export_checkpoint(run, 7, tmp_path / "w")
+    checkpoints.save({"a.b": np.ones(1), "a": {"b": np.ones(1)}}, step=8).result()
+    with pytest.raises(InputError, match="would have one name"):
+        colabpanel.export_checkpoint(run, 8, tmp_path / "w")
     torch.save({"epoch": 1}, run / "nothing.pt")
     with pytest.raises(InputError, match="no weights in"):
         colabpanel.export_checkpoint(run, "nothing.pt", tmp_path / "w")

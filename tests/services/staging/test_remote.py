@@ -42,6 +42,7 @@ from colabpanel.services.staging.service import plan, stage
 from tests.archives import make_tar, make_zip, tree_of
 from tests.fakes import FakeHost, RecordingProgress
 from tests.http_faults import FAULTS, FaultyServer, Page, serving
+from tests.ports import free_port
 from tests.services.sources.conftest import make_quick, make_small, server
 
 __all__ = ["server"]
@@ -425,12 +426,6 @@ def test_what_is_on_the_disk_loads_nothing_of_the_web() -> None:
 # Servers of others
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def _serving(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -460,7 +455,7 @@ def _rclone() -> str:
 @pytest.mark.parametrize("name", ["photos of me+.zip", "photos.tar.gz"])
 @pytest.mark.parametrize("kind", ["s3", "webdav"])
 def test_from_rclone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, name: str) -> None:
-    bucket, port, host = tmp_path / "served" / "bucket", _free_port(), FakeHost(tmp_path)
+    bucket, port, host = tmp_path / "served" / "bucket", free_port(), FakeHost(tmp_path)
     bucket.mkdir(parents=True)
     make_zip(bucket / name, LARGE) if name.endswith("zip") else make_tar(bucket / name, LARGE, mode="w:gz")
     command = [_rclone(), "serve", kind, str(tmp_path / "served"), "--addr", f"127.0.0.1:{port}", "--config", ""]
@@ -488,7 +483,7 @@ def test_from_rclone_that_is_killed_and_started_again(tmp_path: Path) -> None:
     files = {f"{number}.bin": RANDOM.randbytes(1 << 20) for number in range(48)}
     (tmp_path / "served").mkdir()
     make_zip(tmp_path / "served" / "a.zip", files, method=zipfile.ZIP_STORED)
-    port = _free_port()
+    port = free_port()
     command = [_rclone(), "serve", "webdav", str(tmp_path / "served"), "--addr", f"127.0.0.1:{port}", "--config", ""]
     address, out = f"http://127.0.0.1:{port}/a.zip", tmp_path / "out"
     with _serving([*command, "--bwlimit", "12M"], port) as first, _process(CODE, address, str(out)) as process:
@@ -511,7 +506,7 @@ def test_from_nginx(tmp_path: Path) -> None:
         pytest.skip("nginx is not installed")
     (tmp_path / "served").mkdir()
     make_zip(tmp_path / "served" / "a.zip", LARGE)
-    port = _free_port()
+    port = free_port()
     (tmp_path / "nginx.conf").write_text(
         f"daemon off; master_process off; pid {tmp_path}/pid; error_log {tmp_path}/errors;\n"
         f"events {{}} http {{ access_log off; client_body_temp_path {tmp_path}/body; "

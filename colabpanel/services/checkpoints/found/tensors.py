@@ -18,6 +18,7 @@ from colabpanel.services.checkpoints.found.reading import damaged, head_of
 from colabpanel.services.checkpoints.found.shards import INDEXES, shard_files
 from colabpanel.services.checkpoints.found.torch_files import torch_tensors_of
 from colabpanel.services.checkpoints.models import TensorInfo
+from colabpanel.services.checkpoints.trees import listed_arrays
 from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.snapshots.catalog import contents
 from colabpanel.services.snapshots.manifest import MANIFEST, UNREADABLE
@@ -110,6 +111,9 @@ def _in_zip(path: Path) -> list[TensorInfo]:
 
 def _in_snapshot(path: Path) -> list[TensorInfo]:
     """Return the arrays of a snapshot of ours; variables of other kinds have no shape."""
+    listed = listed_arrays(path)
+    if listed is not None:
+        return listed
     found = []
     for variable in contents(path).variables:
         told = _SHAPE.fullmatch(variable.shape)
