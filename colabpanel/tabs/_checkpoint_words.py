@@ -46,15 +46,16 @@ def checkpoint_row(row: Checkpoint, metric: str | None) -> list[str | Cell]:
     marks = [word for word, is_so in (("best", row.is_best), ("pinned", row.is_pinned)) if is_so]
     title = Cell(_DOT.join([name, *marks, *row.tags]), "ok" if row.is_best else "", full=row.name)
     place = _PLACES[row.places] if row.kind == "colabpanel" else Cell(f"by {row.kind}")
-    when = words.age(max(time.time() - row.created, 0))
-    step = "" if row.step is None else words.count(row.step)
-    epoch = "" if row.epoch is None else f"{row.epoch:g}"
-    return [title, step, epoch, _value(row, metric), words.size(row.size), when, place]
+    age = max(time.time() - row.created, 0)
+    step = "" if row.step is None else Cell(words.count(row.step), number=row.step)
+    epoch = "" if row.epoch is None else Cell(f"{row.epoch:g}", number=row.epoch)
+    size, when = Cell(words.size(row.size), number=row.size), Cell(words.age(age), number=age)
+    return [title, step, epoch, _value(row, metric), size, when, place]
 
 
-def _value(row: Checkpoint, metric: str | None) -> str:
+def _value(row: Checkpoint, metric: str | None) -> str | Cell:
     name = named_like(metric, row.metrics) if metric else None
-    return "" if name is None else f"{row.metrics[name]:.5g}"
+    return "" if name is None else Cell(f"{row.metrics[name]:.5g}", number=row.metrics[name])
 
 
 def checkpoint_title(row: Checkpoint) -> str:

@@ -95,6 +95,7 @@ class CheckpointsCard:
             "Checkpoints in the folder",
             _COLUMNS,
             empty="None listed. Choose the folder that training saves into, and press List.",
+            is_sortable=True,
         )
         self.metric = styled(ipywidgets.Dropdown(description="Metric"), "cp-field")
         self.mode = styled(ipywidgets.Dropdown(description="Best is", options=_MODES, value="auto"), "cp-field")

@@ -45,7 +45,10 @@ class DumpCard:
             Column("Since the last snapshot"),
         ]
         self.table = DataTable(
-            "Variables of the notebook", columns, empty="No variables yet. Run a cell that makes one, then Refresh."
+            "Variables of the notebook",
+            columns,
+            empty="No variables yet. Run a cell that makes one, then Refresh.",
+            is_sortable=True,
         )
         self.chosen = styled(ipywidgets.SelectMultiple(description="Variables", rows=6), "cp-field", "cp-list")
         self.predicted = ipywidgets.HTML()

@@ -32,7 +32,9 @@ class ModuleNeedsCard:
         placeholder = "requirements.txt, pyproject.toml, a .py file, a notebook, or a folder"
         self.path = PathPicker("Look at", tab.browse, root=host.root, placeholder=placeholder)
         self.path.start_folder = str(host.workspace)
-        self.table = DataTable("Needed", [Column("Needed"), Column("Installed"), Column("State")], empty="")
+        self.table = DataTable(
+            "Needed", [Column("Needed"), Column("Installed"), Column("State")], empty="", is_sortable=True
+        )
         self.check_button = button("Check", tooltip="Compare it with what is installed", icon="search", kind="primary")
         self.plan_button = button("What would change?", tooltip="Ask pip; nothing is installed", kind="quiet")
         self.install_button = button(

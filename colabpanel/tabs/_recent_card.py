@@ -54,7 +54,10 @@ class RecentCard:
             Column("State"),
         ]
         self.table = DataTable(
-            "Recent stagings", columns, empty="Nothing staged yet. Choose an archive above and press Stage data."
+            "Recent stagings",
+            columns,
+            empty="Nothing staged yet. Choose an archive above and press Stage data.",
+            is_sortable=True,
         )
         self.unfinished = styled(ipywidgets.Dropdown(description="Unfinished"), "cp-field")
         self.resume_button = button("Resume", tooltip="Go on where it stopped", icon="play")

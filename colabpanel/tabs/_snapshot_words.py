@@ -40,7 +40,7 @@ def variable_row(variable: VariableInfo, *, has_last: bool) -> list[str | Cell]:
     change = _CHANGES[variable.change] if has_last else Cell("no snapshot yet")
     if variable.note:
         change = Cell(variable.note, "" if variable.savable else "warning")
-    return [variable.name, _short(variable.type), variable.shape, size, change]
+    return [variable.name, _short(variable.type), variable.shape, Cell(size, number=variable.size), change]
 
 
 def _short(kind: str) -> Cell:
@@ -72,13 +72,15 @@ def skipped_variables(snapshot: Snapshot) -> str:
 
 def file_row(found: SnapshotFile) -> list[str | Cell]:
     """Return the row of a snapshot."""
-    when = "" if found.created is None else words.age(max(time.time() - found.created, 0))
+    age = None if found.created is None else max(time.time() - found.created, 0)
+    when = "" if age is None else Cell(words.age(age), number=age)
+    size = Cell(words.size(found.size), number=found.size)
     if found.problem:
-        return [found.path.name, "", words.size(found.size), when, Cell("cannot be read", "error", found.problem)]
+        return [found.path.name, "", size, when, Cell("cannot be read", "error", found.problem)]
     names = ", ".join(found.names)
     shown = Cell(names if len(names) <= 40 else f"{names[:37]}...", full=names)  # noqa: PLR2004 - as a cell can show
     base = ", ".join(found.bases) or "no other"
-    return [found.path.name, shown, words.size(found.size), when, base]
+    return [found.path.name, shown, size, when, base]
 
 
 def file_title(found: SnapshotFile) -> str:
@@ -88,7 +90,7 @@ def file_title(found: SnapshotFile) -> str:
 
 def contents_row(variable: SavedVariable, contents: Contents, here: set[str]) -> list[str | Cell]:
     """Return the row of a variable in a file; ``here`` are the names that the notebook has."""
-    size = words.size(variable.size) if variable.size else ""
+    size = Cell(words.size(variable.size), number=variable.size) if variable.size else ""
     return [variable.name, _short(variable.type), variable.shape, size, _state(variable, contents, here)]
 
 

@@ -44,6 +44,7 @@ class SnapshotsCard:
             "Snapshots in the folder",
             columns,
             empty="None listed. Save variables, or choose a folder and press List.",
+            is_sortable=True,
         )
         self.file = PathPicker("File", tab.browse, root=host.root, placeholder=_HINT)
         self._contents_views()
@@ -68,7 +69,10 @@ class SnapshotsCard:
     def _contents_views(self) -> None:
         columns = [Column("Name"), Column("Type"), Column("Shape"), Column("Size", is_number=True), Column("State")]
         self.contents_table = DataTable(
-            "Variables in the file", columns, empty="Choose a file to see what is in it. Nothing is loaded for that."
+            "Variables in the file",
+            columns,
+            empty="Choose a file to see what is in it. Nothing is loaded for that.",
+            is_sortable=True,
         )
         self.chosen = styled(ipywidgets.SelectMultiple(description="Variables", rows=5), "cp-field", "cp-list")
         self.chosen.observe(self._show_code, names="value")

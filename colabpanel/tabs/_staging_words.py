@@ -67,13 +67,13 @@ def skipped_list(skipped: Sequence[Skipped]) -> str:
 
 def recent_row(entry: HistoryEntry) -> list[str | Cell]:
     """Return one line of the list of recent stagings."""
-    state = _STATES.get(entry.status, Cell(entry.status))
+    state, age = _STATES.get(entry.status, Cell(entry.status)), time.time() - entry.started
     return [
         Cell(name_of(entry.source), full=entry.source),
         Cell(entry.directory),
-        "" if entry.files is None else words.count(entry.files),
-        "" if entry.size is None else words.size(entry.size),
-        words.age(time.time() - entry.started),
+        "" if entry.files is None else Cell(words.count(entry.files), number=entry.files),
+        "" if entry.size is None else Cell(words.size(entry.size), number=entry.size),
+        Cell(words.age(age), number=age),
         Cell(state.text, state.tone, entry.message),
     ]
 

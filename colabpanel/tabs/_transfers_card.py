@@ -87,7 +87,7 @@ class TransfersCard:
 
     def _make_history(self) -> None:
         columns = [Column("Earlier"), Column("Size", is_number=True), Column("When"), Column("State")]
-        self.past_table = DataTable("Earlier transfers", columns, empty="No earlier transfers.")
+        self.past_table = DataTable("Earlier transfers", columns, empty="No earlier transfers.", is_sortable=True)
         self.past = styled(ipywidgets.Dropdown(description="Earlier"), "cp-field")
         self.again_button = button("Download again", tooltip="Put it into the queue", icon="redo")
         self.clear_button = button("Clear the list", tooltip="Forget earlier transfers; files stay", kind="quiet")
@@ -209,7 +209,8 @@ def _row(item: QueuedTransfer) -> list[str | Cell]:
 
 
 def _past_row(entry: PastTransfer) -> list[str | Cell]:
-    size = "" if entry.size is None else words.size(entry.size)
+    size = "" if entry.size is None else Cell(words.size(entry.size), number=entry.size)
+    age = max(time.time() - entry.ended, 0)
     state = Cell(_STATES.get(entry.status, entry.status), _TONES.get(entry.status, ""), entry.message)
     title = f"{_SIGNS.get(entry.kind, '')} {entry.title}"
-    return [title, size, words.age(max(time.time() - entry.ended, 0)), state]
+    return [title, size, Cell(words.age(age), number=age), state]

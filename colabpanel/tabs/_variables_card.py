@@ -39,7 +39,10 @@ class VariablesCard:
             Column("Shares memory with"),
         ]
         self.table = DataTable(
-            "What holds memory", columns, empty="Nothing yet. Run a cell that makes a variable, then Refresh."
+            "What holds memory",
+            columns,
+            empty="Nothing yet. Run a cell that makes a variable, then Refresh.",
+            is_sortable=True,
         )
         self.refresh_button = button("Refresh", tooltip="Look at the notebook's variables again", kind="quiet")
         self.who_button = button("Who refers to it", tooltip="Find out what keeps the chosen variable in memory")
@@ -155,9 +158,12 @@ def _sentence(done: Released) -> str:
 
 def _row(one: Variable) -> list[str | Cell]:
     size = ("at least " if one.at_least else "") + words.size(one.size)
-    device = f"{words.size(one.device_size)} ({one.device})" if one.device_size else ""
+    device: str | Cell = ""
+    if one.device_size:
+        device = Cell(f"{words.size(one.device_size)} ({one.device})", number=one.device_size)
     shares = ", ".join(one.shares[:3]) + (", ..." if len(one.shares) > 3 else "")  # noqa: PLR2004 - what a cell holds
-    return [one.name, Cell(one.type.rpartition(".")[2], full=one.type), one.shape, size, device, shares]
+    kind = Cell(one.type.rpartition(".")[2], full=one.type)
+    return [one.name, kind, one.shape, Cell(size, number=one.size), device, shares]
 
 
 def _title(one: Variable) -> str:

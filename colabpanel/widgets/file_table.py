@@ -10,13 +10,13 @@ import ipywidgets
 from colabpanel.widgets.basics import escape, styled
 from colabpanel.widgets.image_view import resource
 from colabpanel.widgets.page_signal import PageSignal, sending
+from colabpanel.widgets.sort_links import Order, heading, keeping_focus, link
 
 __all__ = ["FileRow", "FileTable"]
 
 _BOX = "cp-files"
 _COLUMNS = (("name", "Name", ""), ("size", "Size", "cp-number"), ("modified", "Changed", "cp-when"))
 
-_ARROWS = {"none": "", "ascending": " \N{UPWARDS ARROW}", "descending": " \N{DOWNWARDS ARROW}"}
 _PICK_ALL = "this.closest('table').querySelectorAll('tbody input').forEach(b=>b.checked=this.checked);"
 
 
@@ -89,7 +89,7 @@ class FileTable(ipywidgets.VBox):
         self._turn += 1
         drawing = _Drawing(self._turn)
         table = drawing.table(self._label, rows, sort, descending=descending, chosen=chosen)
-        self.html.value = f"{_style()}{drawing.way(way)}{table}"
+        self.html.value = f"{_style()}<div {keeping_focus(_BOX)}>{drawing.way(way)}{table}</div>"
 
     def _heard(self, words: list[str]) -> None:
         """Take what the page sends, as far as it is about what is shown now, and not about the page before."""
@@ -120,9 +120,8 @@ class _Drawing:
     def _sends(self, act: str, words: str) -> str:
         return escape(sending(_BOX, f"'{act} {self._turn} '+{words}"))
 
-    def _link(self, html: str, act: str, told: int | str, label: str) -> str:
-        sends = self._sends(act, f"'{told}'")
-        return f'<button type="button" class="cp-link" aria-label="{escape(label)}" onclick="{sends}">{html}</button>'
+    def _link(self, html: str, act: str, told: int, label: str) -> str:
+        return link(_BOX, html, f"'{act} {self._turn} {told}'", label)
 
     def way(self, titles: Sequence[str]) -> str:
         """Draw the folders above."""
@@ -151,9 +150,8 @@ class _Drawing:
 
     def _head(self, column: tuple[str, str, str], sort: str, *, descending: bool) -> str:
         key, title, style = column
-        order = ("descending" if descending else "ascending") if key == sort else "none"
-        sorts = self._link(f"{title}{_ARROWS[order]}", "sort", key, f"Sort by {title}")
-        return f'<th class="{style}" scope="col" aria-sort="{order}">{sorts}</th>'
+        order: Order = "none" if key != sort else "descending" if descending else "ascending"
+        return heading(_BOX, title, f"'sort {self._turn} {key}'", order, style)
 
     def _row(self, number: int, row: FileRow, *, is_chosen: bool) -> str:
         name, checked = escape(row.name), " checked" if is_chosen else ""

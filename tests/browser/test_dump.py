@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,30 @@ def test_variables_are_saved_and_come_back(host: HostPage, shots: Shots) -> None
     host.run_cell(3)
     expect(host.output(3)).to_contain_text("found 0.0 0.1 1.0")
     assert not host.page.evaluate(HACKED)
+
+
+def test_a_long_table_is_turned_and_sorted_with_the_keyboard(host: HostPage, shots: Shots) -> None:
+    host.open_cells(CELLS[0], "globals().update({f'v{n:02}': bytes(100 * (n * 7 % 25 + 1)) for n in range(24)})")
+    host.run_cell(1)
+    host.wait_done(1)
+    host.run_cell(0)
+    panel = PanelView(host.page).wait()
+    panel.open_tab("Dump/Load")
+    table = panel.root.locator(".cp-table", has_text="Since the last snapshot")
+    turned, sized = table.get_by_label("Next rows"), table.get_by_label("Sort by Size")
+    turned.focus()
+    for shown in ("11 to 20 of 25", "21 to 25 of 25"):
+        host.page.keyboard.press("Enter")
+        expect(table).to_contain_text(shown)
+    expect(table.get_by_role("region")).to_be_focused()  # there is no next one
+    sized.focus()
+    for order, first in (("descending", "v07"), ("ascending", "colabpanel")):
+        host.page.keyboard.press("Enter")
+        expect(table.locator(f"th[aria-sort='{order}']")).to_have_text(re.compile("^Size"))
+        expect(table.locator("tbody tr").first).to_contain_text(first)
+        expect(sized).to_be_focused()
+    expect(table).to_contain_text("1 to 10 of 25")
+    shots.save(panel.root, f"{host.name}-sorted")
 
 
 def test_the_cards_in_the_dark(jupyterlab: HostPage, shots: Shots) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from colabpanel import words
 from colabpanel.jobs import Job, JobSnapshot, JobState
 from colabpanel.widgets.attention import Attention
 from colabpanel.widgets.basics import button, close_tree, copy_button, escape, label_only_for_readers, offer
@@ -73,8 +75,53 @@ def test_an_empty_table_says_how_to_fill_it_and_a_long_one_what_is_left_out() ->
     assert "Press Stage data." in table.value
     table.show([[f"{number}", "1"] for number in range(13)])
     assert table.value.count("<tr>") == 11
-    assert "and 3 more" in table.value
+    assert "1 to 10 of 13" in table.value
     assert 'class="cp-number"' in table.value
+
+
+def _send(table: DataTable, said: str) -> None:
+    table.children[1].value = f"{said} {table.children[1].value}."  # as the page does: no message is the one before
+
+
+def _first_cells(table: DataTable) -> list[str]:
+    rows = table.value.split("<tbody>")[1].split("</tbody>")[0].split("<tr>")[1:]
+    return [re.sub("<[^>]*>", "", row.split("</td>")[0]) for row in rows]
+
+
+def test_a_long_table_is_turned_page_by_page_and_keeps_its_page() -> None:
+    table = DataTable("Files", [Column("Name")], empty="")
+    rows = [[f"{number:02}"] for number in range(23)]
+    table.show(rows)
+    assert "Previous" not in table.value
+    _send(table, "turn 20")
+    assert (_first_cells(table), "21 to 23 of 23" in table.value) == (["20", "21", "22"], True)
+    assert "Next" not in table.value
+    table.show([*rows, ["23"]])
+    assert _first_cells(table) == ["20", "21", "22", "23"]
+    for nonsense in ("turn 99", "turn -1", "turn x", "turn", "sort 0", "else 1", "turn ²"):
+        _send(table, nonsense)
+        assert _first_cells(table) == ["20", "21", "22", "23"]
+    table.show(rows[:4])
+    assert _first_cells(table) == ["00", "01", "02", "03"]
+
+
+def test_a_table_is_sorted_by_what_its_cells_mean() -> None:
+    columns = [Column("Name"), Column("Size", is_number=True)]
+    table = DataTable("Files", columns, empty="", is_sortable=True)
+    sizes = {"b": 900, "A": 2_000, "d": None, "c": 1_000_000}
+    rows = [[name, "" if size is None else Cell(words.size(size), number=size)] for name, size in sizes.items()]
+    table.show(rows)
+    for clicked, names in (("1", "cAbd"), ("1", "bAcd"), ("1", "bAdc"), ("0", "Abcd"), ("0", "dcbA"), ("1", "cAbd")):
+        _send(table, f"sort {clicked}")
+        assert "".join(_first_cells(table)) == names
+    assert 'aria-sort="descending"' in table.value
+    table.show([*rows, ["e", Cell("1 MB", number=1_500_000)]])
+    assert "".join(_first_cells(table)) == "ecAbd"
+    _send(table, "sort 2")
+    assert "".join(_first_cells(table)) == "ecAbd"
+    table.show([])
+    table.show([["x", Cell("much", number=float("nan"))], ["y", Cell("1 B", number=1)]])
+    assert "".join(_first_cells(table)) == "xy"
 
 
 def test_gauges_warn_by_colour_and_draw_the_past() -> None:
