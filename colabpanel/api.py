@@ -21,7 +21,7 @@ from colabpanel.services.transfer.models import Overwrite, Route
 from colabpanel.tabs._image_words import shown
 from colabpanel.tabs._keep_alive_card import connected_view, console_help
 from colabpanel.tabs._transfer_view import TransferView
-from colabpanel.widgets.basics import sendable, styled, stylesheet
+from colabpanel.widgets.basics import sendable, under_stylesheet
 from colabpanel.widgets.image_view import viewer_html
 
 __all__ = ["Preview", "TransferView", "download", "keep_alive", "preview", "show", "upload"]
@@ -173,7 +173,7 @@ def keep_alive(minutes: float, *, interval: float = 60.0) -> KeepAlive | None:
 
 
 def _framed(widget: ipywidgets.Widget) -> ipywidgets.VBox:
-    return styled(ipywidgets.VBox([stylesheet(), widget]), "colabpanel")
+    return under_stylesheet(widget)
 
 
 def _display() -> Callable[[object], object]:

@@ -81,10 +81,11 @@ class Panel:
             ended=self.alerting.ended,
         )
         self.gauges, self.banner = GaugeStrip(), MessageView()
-        self.tab_bar = styled(ipywidgets.Tab([ipywidgets.VBox() for _ in self._entries]), "cp-tabs")
+        plain = ipywidgets.Layout()
+        self.tab_bar = styled(ipywidgets.Tab([ipywidgets.VBox(layout=plain) for _ in self._entries]), "cp-tabs")
         for index, entry in enumerate(self._entries):
             self.tab_bar.set_title(index, entry.title)
-        shown = [stylesheet(), self._header(), self.gauges, self.banner, self.tab_bar]
+        shown = [self._header(), self.gauges, self.banner, self.tab_bar]
         hidden = [self.alerting.notifier, *self._heartbeat()]
         self.widget = styled(ipywidgets.VBox([*shown, *hidden]), "colabpanel")
         self._members: dict[str, bool] = {}
@@ -126,7 +127,8 @@ class Panel:
         pills = "".join(
             f'<span class="cp-pill">{escape(text)}</span>' for text in (self.host.name, f"Python {version}")
         )
-        return ipywidgets.HTML(f'<div class="cp-header"><span class="cp-name">colabpanel</span>{pills}</div>')
+        name = '<span class="cp-name">colabpanel</span>'
+        return ipywidgets.HTML(f'{stylesheet()}<div class="cp-header">{name}{pills}</div>')
 
     def _heartbeat(self) -> list[ipywidgets.Widget]:
         if not self.host.custom_widgets:

@@ -16,7 +16,7 @@ from colabpanel.tabs._base import Tab, TabContext
 from colabpanel.tabs._transfer_line import TransferLine
 from colabpanel.tabs._transfers_card import TransfersCard
 from colabpanel.tabs._upload_card import UploadCard
-from colabpanel.widgets.basics import close_tree, styled, stylesheet, tree_ids
+from colabpanel.widgets.basics import close_tree, tree_ids, under_stylesheet
 from colabpanel.widgets.refresher import Refresher
 
 __all__ = ["TransferView"]
@@ -57,7 +57,7 @@ class TransferView:
             clicked=self._activity.clicked,
         )
         self.tab = _TransferTab(context, directory=directory, overwrite=overwrite)
-        self.widget = styled(ipywidgets.VBox([stylesheet(), self.tab.widget]), "colabpanel")
+        self.widget = under_stylesheet(self.tab.widget)
         self._stop_live = start_live(host.shell, self._owns)
         self._refresher.start()
 

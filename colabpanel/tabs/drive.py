@@ -91,8 +91,7 @@ class DriveTab(Tab):
         can = "copy, rename, zip" if self.context.host.is_served else "copy, move, rename, delete, zip"
         lead = f"However many there are, on Drive, on this machine and elsewhere: {can}."
         self.offer = card("Files", row, lead=lead)
-        self.more = ipywidgets.VBox([self.offer])
-        return self.more
+        return self.offer
 
     def look_through_files(self) -> None:
         """Open the browser of files."""
@@ -121,7 +120,7 @@ class DriveTab(Tab):
         asked_by.layout.display = "none"
         if all(offered.layout.display == "none" for offered in self._offered):
             self.offer.layout.display = "none"
-        self.more.children = [*self.more.children, widget]
+        self.widget.children = [*self.widget.children, widget]
 
     def use_folder(self) -> None:
         """Let the chosen folder serve as Drive."""

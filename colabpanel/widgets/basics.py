@@ -20,6 +20,7 @@ __all__ = [
     "styled",
     "stylesheet",
     "tree_ids",
+    "under_stylesheet",
 ]
 
 W = TypeVar("W", bound=ipywidgets.DOMWidget)
@@ -93,10 +94,16 @@ def copy_button(caption: str, text: str) -> str:
     return f"<button {attributes}>{escape(caption)}</button>"
 
 
-def stylesheet() -> ipywidgets.HTML:
-    """Return a widget that holds the panel's one style block."""
+def stylesheet() -> str:
+    """Return the HTML of the panel's one style block."""
     css = resources.files("colabpanel.widgets").joinpath("panel.css").read_text(encoding="utf-8")
-    return styled(ipywidgets.HTML(f"<style>{css}</style>"), "cp-style")
+    return f"<style>{css}</style>"
+
+
+def under_stylesheet(widget: ipywidgets.Widget) -> ipywidgets.VBox:
+    """Return a box that shows a part of the panel on its own."""
+    style = styled(ipywidgets.HTML(stylesheet()), "cp-style")
+    return styled(ipywidgets.VBox([style, widget]), "colabpanel")
 
 
 def close_tree(root: ipywidgets.Widget) -> None:

@@ -30,14 +30,15 @@ class JobView(ipywidgets.VBox):
     def __init__(self, primary: ipywidgets.Button, *extras: ipywidgets.Widget) -> None:
         self.primary = primary
         self.cancel_button = button("Cancel", tooltip="Stop this and keep what is done", icon="times", kind="danger")
-        self.bar = styled(ipywidgets.HTML(), "cp-bar")
-        self.figures = styled(ipywidgets.HTML(), "cp-figures")
+        while_running = ipywidgets.Layout()
+        self.bar = styled(ipywidgets.HTML(layout=while_running), "cp-bar")
+        self.figures = styled(ipywidgets.HTML(layout=while_running), "cp-figures")
         self.message = MessageView()
         self.job: Job[Any] | None = None
         self._finish: Callable[[Job[Any]], Message] | None = None
         self.cancel_button.on_click(self._cancel)
         row = styled(ipywidgets.HBox([primary, self.cancel_button, *extras, self.bar]), "cp-actions")
-        super().__init__([row, self.figures, self.message])
+        super().__init__([row, self.figures, self.message], layout=row.layout)
         styled(self, "cp-job")
         self._set_running(running=False)
 
@@ -79,7 +80,7 @@ class JobView(ipywidgets.VBox):
     def _set_running(self, *, running: bool) -> None:
         self.primary.disabled = running
         self.cancel_button.disabled = False
-        for widget in (self.cancel_button, self.bar, self.figures):
+        for widget in (self.cancel_button, self.figures):
             widget.layout.display = None if running else "none"
 
     def _cancel(self, _: object) -> None:

@@ -46,7 +46,8 @@ class PathPicker(ipywidgets.VBox):
         self.text = ipywidgets.Combobox(description=label, placeholder=placeholder, ensure_option=False)
         self.browse_button = button("Browse", tooltip=f"Look for: {label}", icon="folder-open", kind="quiet")
         self.chooser: FolderChooser | None = None
-        super().__init__([styled(ipywidgets.HBox([styled(self.text, "cp-field"), self.browse_button]), "cp-path")])
+        row = styled(ipywidgets.HBox([styled(self.text, "cp-field"), self.browse_button]), "cp-path")
+        super().__init__([row], layout=row.layout)  # what can be shared is one model less for the page to make
         styled(self, "cp-picker")
         self.text.observe(self._typed, names="value")
         self.observe(self._was_set, names="path")

@@ -271,10 +271,10 @@ def test_two_clicks_open_one_card(
     with rclone_box(tmp_path, monkeypatch):
         tab = _tab(make_panel(host))
         for press in (tab.files_button, tab.safety_button, tab.remotes_button):
-            before = len(tab.more.children)
+            before = len(tab.widget.children)
             press.click()
             press.click()
-            assert len(tab.more.children) == before + 1
+            assert len(tab.widget.children) == before + 1
 
 
 def test_what_the_user_says_goes_before_what_is_found(
