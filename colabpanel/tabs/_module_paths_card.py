@@ -93,9 +93,12 @@ class ModulePathsCard:
             return
         self._is_reloading = True
         self.message.show(Message("info", "Reloading, once no cell runs."))
-        self._tab.run_then(
-            "reload", lambda _: host.on_main_thread(reloader.look).result(), self._reloaded, self._failed
-        )
+
+        def work(_: object) -> list[ReloadEvent]:
+            reloader.refresh()
+            return host.on_main_thread(reloader.reload_changed).result()
+
+        self._tab.run_then("reload", work, self._reloaded, self._failed)
 
     def _failed(self, error: BaseException) -> None:
         self._is_reloading = False

@@ -181,7 +181,7 @@ def test_a_reload_that_fails_is_told(
     def fail() -> None:
         raise OSError("gone")
 
-    monkeypatch.setattr(adding.reloader_of(host), "look", fail)
+    monkeypatch.setattr(adding.reloader_of(host), "reload_changed", fail)
     for _ in range(2):
         tab.paths.reload_button.click()
         assert "Unexpected error." in tab.paths.message.value

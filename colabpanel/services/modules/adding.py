@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
-from colabpanel.errors import ColabPanelError, HostError, InputError
+from colabpanel.errors import HostError, InputError
 from colabpanel.hosts import Host, detect
 from colabpanel.progress import Progress
 from colabpanel.services.modules.bringing import Brought, bring
@@ -42,7 +42,6 @@ class _Added:
 
 _added: dict[str, _Added] = {}
 _reloaders: dict[int, ModuleReloader] = {}
-_copying = threading.Lock()
 
 
 def add_module_path(
@@ -89,14 +88,14 @@ def add_module_path(
     _put_on_path(found, host)
     _added[source] = _Added(source, found, brought)
     remember(host, source)
-    imported, failed = _imported(wanted, host, progress)
+    imported, failed, taken = _imported(wanted, host, progress)
     return AddedModules(
         status="partial" if failed or brought.skipped else "ok",
         source=source,
         entry=found.entry,
         names=found.names,
         imported=imported,
-        conflicts=conflicts,
+        conflicts=(*conflicts, *taken),
         failed=failed,
         skipped=brought.skipped,
     )
@@ -132,29 +131,39 @@ def _here() -> str:
         return ""
 
 
-def _imported(wanted: Sequence[str], host: Host, progress: Progress) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
-    """Import on the main thread, once no cell runs: a module may do anything."""
+def _imported(
+    wanted: Sequence[str], host: Host, progress: Progress
+) -> tuple[tuple[str, ...], tuple[Skipped, ...], tuple[str, ...]]:
+    """Import on the main thread, once no cell runs: a module may do anything.
+
+    Returns:
+        What the notebook has now, what failed, and sentences about names that the notebook has for something else.
+    """
     names = [name for name in wanted if name not in shadows_python(wanted)]
     if not names:
-        return (), ()
+        return (), (), ()
     progress.start(None, "Importing, once no cell runs", unit="seconds")
 
-    def run() -> tuple[list[str], list[Skipped]]:
-        done, failed = [], []
+    def run() -> tuple[list[str], list[Skipped], list[str]]:
+        done, failed, taken = [], [], []
         for name in names:
             try:
-                host.namespace()[name] = importlib.import_module(name)
-            except Exception as error:  # noqa: BLE001 - whatever a module raises
+                module = importlib.import_module(name)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a module raises, and a script that ends
                 failed.append(Skipped(name, f"{type(error).__name__}: {error}"))
-            else:
+                continue
+            if isinstance(host.namespace().get(name, module), ModuleType):
+                host.namespace()[name] = module
                 done.append(name)
+            else:
+                taken.append(f"The notebook has a variable {name}, which stays. Import the module by another name.")
         reloader = reloader_of(host)
-        failed += [Skipped(event.name, event.error) for event in reloader.look() if event.error]
+        failed += [Skipped(event.name, event.error) for event in reloader.reload_changed() if event.error]
         reloader.note()
-        return done, failed
+        return done, failed, taken
 
-    done, failed = result_of(host.on_main_thread(run), progress)
-    return tuple(done), tuple(failed)
+    done, failed, taken = result_of(host.on_main_thread(run), progress)
+    return tuple(done), tuple(failed), tuple(taken)
 
 
 def remove_module_path(path: str | Path, *, host: Host | None = None) -> tuple[str, ...]:
@@ -201,27 +210,20 @@ def module_paths(*, host: Host | None = None) -> tuple[ModulePath, ...]:
 def reloader_of(host: Host) -> ModuleReloader:
     """Return the reloader of a kernel, of which there is one."""
     return _reloaders.setdefault(
-        id(host.shell), ModuleReloader(host, lambda: [one.found.entry for one in _added.values()], before=_refresh)
+        id(host.shell), ModuleReloader(host, lambda: [one.found.entry for one in _added.values()], refresh=_refresh)
     )
 
 
 def _refresh() -> None:
-    """Bring copies of code on Drive up to date, apart: what has come by the next cell is taken then."""
-    origins = [(added.brought.origin, added.brought.path) for added in _added.values() if added.brought.origin]
-    if not origins or not _copying.acquire(blocking=False):
-        return
+    """Bring copies of code on Drive up to date.
 
-    def run() -> None:
-        try:
-            for origin, kept in origins:
-                assert origin is not None
-                copy_code(origin, kept if kept.suffix != ".py" else kept.parent)
-        except ColabPanelError:  # Drive does not answer; the copy is good for now
-            pass
-        finally:
-            _copying.release()
-
-    threading.Thread(target=run, name="colabpanel-modules", daemon=True).start()
+    Raises:
+        StorageError: Drive does not answer; the copies are as they were.
+    """
+    for added in list(_added.values()):
+        origin, kept = added.brought.origin, added.brought.path
+        if origin is not None:
+            copy_code(origin, kept if kept.suffix != ".py" else kept.parent)
 
 
 def reload_modules(enabled: bool = True, *, host: Host | None = None) -> ModuleReloader:  # noqa: FBT001, FBT002 - settled

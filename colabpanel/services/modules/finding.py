@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from colabpanel.errors import InputError, PathError
+from colabpanel.errors import InputError, PathError, StorageError
 from colabpanel.progress import Progress
 from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.isolated import call_isolated
@@ -120,9 +120,22 @@ def copy_here(source: str, target: str, root: str | None, progress: Progress) ->
         kept.add(file.name)
         _copy_newer(place / file.name, goal / file.name)
         progress.advance(1)
-    for old in [path for path in goal.rglob("*.py") if path.relative_to(goal).as_posix() not in kept]:
-        old.unlink()
+    _delete_old(goal, kept, [one.member for one in skipped])
     return skipped
+
+
+def _delete_old(goal: Path, kept: set[str], unseen: list[str]) -> None:
+    """Delete copies whose originals are gone; not those of which nobody knows, for their folder was not listed.
+
+    Raises:
+        StorageError: Nothing was listed.
+    """
+    if "." in unseen:
+        raise StorageError("The folder of the code cannot be listed.", hint="The copy is used. Is Drive mounted?")
+    for old in list(goal.rglob("*.py")):
+        name = old.relative_to(goal).as_posix()
+        if name not in kept and not any(f"{name}/".startswith(f"{one.rstrip('/')}/") for one in unseen):
+            old.unlink()
 
 
 def _copy_newer(source: Path, target: Path) -> None:

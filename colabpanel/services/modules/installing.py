@@ -82,7 +82,7 @@ def plan_installation(
         report = Path(folder, "report.json")
         _pip(["--dry-run", "--report", str(report), *_binary(sdists=sdists), *asked], progress)
         found: Any = json.loads(report.read_bytes())
-    here = {canonicalize_name(one.metadata["Name"]): one.version for one in distributions() if one.metadata["Name"]}
+    here = _versions_here()
     changes = [
         Change(
             one["metadata"]["name"], here.get(canonicalize_name(one["metadata"]["name"])), one["metadata"]["version"]
@@ -142,10 +142,19 @@ def _binary(*, sdists: bool) -> list[str]:
     return [] if sdists else ["--only-binary", ":all:"]
 
 
+def _versions_here() -> dict[str, str]:
+    """Return what is installed; of what is on the path twice, as on Colab, the one that is imported: the first."""
+    here: dict[str, str] = {}
+    for one in distributions():
+        if one.metadata["Name"]:
+            here.setdefault(canonicalize_name(one.metadata["Name"]), one.version)
+    return here
+
+
 @contextlib.contextmanager
 def _constraints(allowed: set[str]) -> Iterator[Path]:
     """Write down the versions that are there, so that pip cannot change one that was not asked about."""
-    here = {canonicalize_name(one.metadata["Name"]): one.version for one in distributions() if one.metadata["Name"]}
+    here = _versions_here()
     with tempfile.TemporaryDirectory(prefix="colabpanel-pip-") as folder:
         path = Path(folder, "constraints.txt")
         path.write_text("".join(f"{name}=={version}\n" for name, version in here.items() if name not in allowed))

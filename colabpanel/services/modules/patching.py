@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import enum
-from types import CellType, FunctionType
+import gc
+from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 __all__ = ["Patcher"]
 
 _OF_CLASSES = {"__dict__", "__weakref__", "__doc__", "__module__", "__slots__"}
 _OWN_CELL = "__class__"
+_MOST_LOOKED_AT = 10_000
 
 
 class Patcher:
@@ -100,6 +102,46 @@ class Patcher:
         with contextlib.suppress(AttributeError, TypeError):
             old.__doc__ = new.__doc__
         return True
+
+    def settle(self, module: ModuleType) -> None:
+        """Let what the new text has made use the old classes and functions, which go by its names now.
+
+        Without it an instance that the module makes for itself is none of its class, and ``except`` misses a subclass.
+        """
+        pairs = [(new, old) for new, old in self._stands_for.values() if isinstance(new, type)]
+        for thing in gc.get_referrers(*(new for new, _ in pairs)) if pairs else []:
+            if self._old_of(type(thing)) is not type(thing):
+                with contextlib.suppress(AttributeError, TypeError):
+                    object.__setattr__(thing, "__class__", self._old_of(type(thing)))
+        for new, old in pairs:
+            subclasses: list[type] = type.__subclasses__(new)
+            for kind in subclasses:
+                if kind is not old:
+                    with contextlib.suppress(TypeError):
+                        kind.__bases__ = tuple(map(self._old_of, kind.__bases__))
+        for name, value in list(vars(module).items()):
+            if not name.startswith("__"):
+                vars(module)[name] = self._old_of(value)
+                self._exchange_in(vars(module)[name], module.__name__, set())
+
+    def _exchange_in(self, held: Any, module: str, seen: set[int]) -> None:
+        """Exchange new classes and functions for the old ones in what a module holds: lists, dicts, its own objects."""
+        if id(held) in seen or len(seen) > _MOST_LOOKED_AT:
+            return
+        seen.add(id(held))
+        if type(held) is dict:
+            for key, value in list(held.items()):
+                held[key] = self._old_of(value)
+        elif type(held) is list:
+            held[:] = map(self._old_of, held)
+        elif type(held) is set and any(self._old_of(one) is not one for one in held):
+            old = {self._old_of(one) for one in held}
+            held.clear()
+            held.update(old)
+        elif type(held).__module__ == module and isinstance(getattr(held, "__dict__", None), dict):
+            self._exchange_in(vars(held), module, seen)
+        for one in list(held.values()) if type(held) is dict else held if type(held) in {list, tuple, set} else ():
+            self._exchange_in(one, module, seen)
 
     def _old_of(self, new: Any) -> Any:
         return self._stands_for.get(id(new), (None, new))[1]

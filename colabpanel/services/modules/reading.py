@@ -38,10 +38,10 @@ def read_here(path: str, root: str | None, progress: Progress) -> dict[str, Any]
     if place.stat().st_size > _LARGEST:
         raise InputError(f"{place.name} is too large to hold requirements or code.")
     if place.suffix in {".py", ".ipynb"}:
-        return {"kind": "imports", "found": sorted(_imports_of(place))}
+        return {"kind": "imports", "found": sorted(_imports_of(place) - _modules_in(place.parent))}
     if place.suffix == ".toml":
         return {"kind": "lines", "found": _of_project(place)}
-    return {"kind": "lines", "found": list(_lines_of(place.read_text(encoding="utf-8", errors="replace")))}
+    return {"kind": "lines", "found": list(_lines_of(place.read_text(encoding="utf-8-sig", errors="replace")))}
 
 
 def _lines_of(text: str) -> Iterator[str]:
@@ -60,16 +60,16 @@ def _of_project(place: Path) -> list[str]:
             "Reading pyproject.toml takes Python 3.11.", hint="Give requirements.txt, or a .py file, instead."
         ) from None
     try:
-        project = toml.loads(place.read_text(encoding="utf-8")).get("project", {})
+        project = toml.loads(place.read_text(encoding="utf-8-sig")).get("project", {})
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{place.name} is no TOML: {error}.") from None
     return [str(one) for one in project.get("dependencies", [])]
 
 
 def _imports_below(folder: Path, progress: Progress) -> set[str]:
-    """Return what the files of a folder import, without what is in the folder itself."""
+    """Return what the files of a folder import, without what is in the folder itself, or in its ``src``."""
     names: set[str] = set()
-    own = {entry.stem for entry in folder.iterdir()}
+    own = _modules_in(folder) | _modules_in(folder / "src")
     for count, file in enumerate(files_below(folder, {folder / name for name in _LEFT_OUT}, [])):
         if count >= _MOST_FILES:
             break
@@ -79,8 +79,15 @@ def _imports_below(folder: Path, progress: Progress) -> set[str]:
     return names - own
 
 
+def _modules_in(folder: Path) -> set[str]:
+    """Return what can be imported from a folder by those that lie in it."""
+    if not folder.is_dir():
+        return set()
+    return {entry.stem for entry in folder.iterdir() if entry.suffix in {".py", ".so"} or entry.is_dir()}
+
+
 def _imports_of(place: Path) -> set[str]:
-    text = place.read_text(encoding="utf-8", errors="replace")
+    text = place.read_text(encoding="utf-8-sig", errors="replace")
     cells = _cells_of(text, place) if place.suffix == ".ipynb" else [text]
     names: set[str] = set()
     for cell in cells:

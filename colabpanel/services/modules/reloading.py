@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import sys
 import threading
@@ -13,16 +14,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from colabpanel.errors import ColabPanelError
 from colabpanel.hosts import Host
 from colabpanel.services.modules.models import LoadedModule
 from colabpanel.services.modules.patching import Patcher
+from colabpanel.services.modules.taking import takes
 from colabpanel.services.modules.versions import Source, Versions, modules_below
 
 __all__ = ["ModuleReloader", "ReloadEvent"]
 
 _MOST_EVENTS = 100
 _SHARED = (type(None), bool, int, str, bytes, tuple, frozenset)
-"""What equal values may share: that the notebook holds the same does not say that it took it from a module."""
+"""What equal values may share: that somebody holds the same does not say that it was taken from a module."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,14 @@ class ModuleReloader:
     Args:
         host: The notebook host.
         folders: Returns the folders whose modules are looked at.
-        before: Called before each look, to bring copies up to date; it must not wait.
+        refresh: Brings copies of modules up to date; it may take its time.
     """
 
     def __init__(
-        self, host: Host, folders: Callable[[], list[Path]], *, before: Callable[[], object] = lambda: None
+        self, host: Host, folders: Callable[[], list[Path]], *, refresh: Callable[[], object] = lambda: None
     ) -> None:
-        self._host, self._folders, self._before = host, folders, before
+        self._host, self._folders, self._refresh = host, folders, refresh
+        self._refreshing = threading.Lock()
         self._versions, self._failed = Versions(), dict[str, str]()
         self._events: deque[ReloadEvent] = deque(maxlen=_MOST_EVENTS)
         self._stop: Callable[[], None] | None = None
@@ -103,23 +107,62 @@ class ModuleReloader:
         return tuple(reversed(self._events))
 
     def _look_quietly(self) -> None:
-        self._before()
-        for event in self.look():
+        """Look before a cell, which does not wait for Drive: what comes from there is taken before the next one."""
+        if self._refreshing.acquire(blocking=False):
+            threading.Thread(target=self._refresh_apart, name="colabpanel-modules", daemon=True).start()
+        for event in self.reload_changed():
             if event.error:
                 sys.stderr.write(f"colabpanel: {event.name} was not reloaded: {event.error}\n")
 
+    def _refresh_apart(self) -> None:
+        try:
+            with contextlib.suppress(ColabPanelError):  # Drive does not answer; the copy is good for now
+                self._refresh()
+        finally:
+            self._refreshing.release()
+
+    def refresh(self) -> None:
+        """Bring copies of modules on Drive up to date, and wait for it; on any thread.
+
+        Raises:
+            StorageError: Drive does not answer.
+        """
+        with self._refreshing:
+            self._refresh()
+
     def look(self) -> list[ReloadEvent]:
-        """Reload what has changed, now; returns what was done."""
+        """Reload what has changed, on Drive too, now; returns what was done.
+
+        Raises:
+            StorageError: Drive does not answer.
+        """
+        self.refresh()
+        return self.reload_changed()
+
+    def reload_changed(self) -> list[ReloadEvent]:
+        """Reload what has changed on the local disk; on the main thread."""
         with self._lock:
             found = modules_below(self._folders())
             changed = {name: source for name, module in found.items() if (source := self._versions.changed(module))}
-            done = []
-            for name in _in_order(found, set(changed)):
-                if self._failed.get(name) == changed[name].digest:
-                    continue
-                done.append(self._reload(found[name], changed[name]))
-            self._events.extend(done)
-            return done
+            done: dict[str, ReloadEvent] = {}
+            if any(self._failed.get(name) != source.digest for name, source in changed.items()):
+                order = _in_order(found, set(changed))
+                self._reload_each(order, found, changed, done)
+                failed = [name for name in order if done[name].error]
+                if len(failed) < len(order):  # they may take what has come since from those that follow
+                    self._reload_each(failed, found, changed, done)
+            self._events.extend(done.values())
+            return list(done.values())
+
+    def _reload_each(
+        self,
+        names: Iterable[str],
+        found: dict[str, ModuleType],
+        changed: dict[str, Source],
+        done: dict[str, ReloadEvent],
+    ) -> None:
+        for name in names:
+            done[name] = self._reload(found[name], changed[name])
 
     def _reload(self, module: ModuleType, source: Source) -> ReloadEvent:
         name, before = module.__name__, dict(vars(module))
@@ -153,13 +196,18 @@ class ModuleReloader:
                 continue
             if callable(old):
                 kept.append(name)
-            holders = [*map(vars, modules_below(self._folders()).values())]
-            if not isinstance(old, _SHARED):
-                holders.append(self._host.namespace())
-            for holder in holders:
+            for holder in self._holders(module, name, old):
                 if holder.get(name, holder) is old:
                     holder[name] = new
+        patcher.settle(module)
         return kept
+
+    def _holders(self, module: ModuleType, name: str, old: object) -> list[dict[str, Any]]:
+        """Return the namespaces in which a name is likely to be that of the module."""
+        others = modules_below(self._folders()).values()
+        if isinstance(old, _SHARED):
+            return [vars(other) for other in others if takes(other, module.__name__, name)]
+        return [*map(vars, others), self._host.namespace()]
 
 
 def _in_order(found: dict[str, ModuleType], changed: set[str]) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.machinery import PathFinder
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from pathlib import Path
 from typing import Literal
 
@@ -49,7 +50,8 @@ class Needed:
         name: The distribution, as pip takes it.
         wanted: The versions it may have, such as ``>=2,<3``; empty means any.
         installed: The version that is installed, or None.
-        state: What that means; a line that leads to another file, as ``-r more.txt``, is not looked at.
+        state: What that means; it is missing, too, where an extra of it is not all there, and a line that leads to
+            another file, as ``-r more.txt``, is not looked at.
         guessed: Whether the name of the distribution is a guess from an import.
     """
 
@@ -83,7 +85,7 @@ def check_requirements(
     arguments = {"path": anchored(path, host.root), "root": host.root and os.fspath(host.root)}
     found = call_isolated("colabpanel.services.modules.reading:read_here", arguments, progress=progress)
     if found["kind"] == "imports":
-        needed = [_of_import(name) for name in found["found"] if name not in sys.stdlib_module_names]
+        needed = [one for name in found["found"] if (one := _of_import(name)) is not None]
     else:
         needed = [one for line in found["found"] if (one := _of_line(line)) is not None]
     by_name = {one.name.lower(): one for one in needed if one is not None}
@@ -105,14 +107,34 @@ def _of_line(line: str) -> Needed | None:
     found = _installed(wanted.name)
     fits = found is not None and wanted.specifier.contains(found, prereleases=True)
     state: State = "missing" if found is None else "installed" if fits else "other version"
+    if state == "installed" and not all(_has_extra(wanted.name, extra) for extra in wanted.extras):
+        state = "missing"
     return Needed(wanted.name + extras, limits, found, state)
 
 
-def _of_import(name: str) -> Needed:
+def _of_import(name: str) -> Needed | None:
+    """Return the distribution of an import; None for one of Python's own, or that is imported from elsewhere."""
+    if name in sys.stdlib_module_names:
+        return None
     known = packages_distributions().get(name)
     if known:
         return Needed(known[0], "", _installed(known[0]), "installed")
+    if name in sys.modules or PathFinder.find_spec(name) is not None:
+        return None
     return Needed(_DISTRIBUTIONS.get(name, name), "", None, "missing", guessed=name not in _DISTRIBUTIONS)
+
+
+def _has_extra(name: str, extra: str) -> bool:
+    """Whether all that an extra of a distribution brings is installed."""
+    for line in requires(canonicalize_name(name)) or ():
+        brought = Requirement(line)
+        marker = brought.marker
+        if marker is None or marker.evaluate({"extra": ""}) or not marker.evaluate({"extra": extra}):
+            continue
+        found = _installed(brought.name)
+        if found is None or not brought.specifier.contains(found, prereleases=True):
+            return False
+    return True
 
 
 def _installed(name: str) -> str | None:

@@ -14,6 +14,9 @@ from colabpanel.services.modules.models import LoadedModule
 __all__ = ["Source", "Versions", "modules_below"]
 
 
+_INSTALLED = {"site-packages", "dist-packages"}
+
+
 class Source(NamedTuple):
     """The text of a module's file at one moment.
 
@@ -35,13 +38,14 @@ class _Seen:
 
 
 def modules_below(folders: list[Path]) -> dict[str, ModuleType]:
-    """Return the loaded modules whose file is a .py file below one of the folders."""
+    """Return the loaded modules whose file is a .py file below one of the folders; what pip put there is not theirs."""
     found = {}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if not isinstance(file, str) or not file.endswith(".py"):
             continue
-        if any(folder in Path(file).parents for folder in folders):
+        path = Path(file)
+        if any(folder in path.parents and not _INSTALLED & set(path.relative_to(folder).parts) for folder in folders):
             found[name] = module
     return found
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import errno
 import os
 import subprocess
 import sys
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from colabpanel.errors import ColabPanelError, HostError, InputError, JobCancelledError, OutsideRootError, PathError
-from colabpanel.services.modules import adding, bringing
+from colabpanel.progress import Progress
+from colabpanel.services import walk
+from colabpanel.services.modules import bringing, cloning, finding
 from colabpanel.services.modules.adding import add_module_path, module_paths, reload_modules, remove_module_path
 from colabpanel.services.modules.remembering import forget_modules, remember, remembered_modules
 from tests.archives import write_tree
@@ -198,7 +203,7 @@ def test_git_that_is_missing_or_hangs(host: FakeHost, tmp_path: Path, monkeypatc
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(0o755)
     monkeypatch.setattr("shutil.which", lambda _: str(slow))
-    monkeypatch.setattr(bringing, "_GIT_SECONDS", 0.2)
+    monkeypatch.setattr(cloning, "_SECONDS", 0.2)
     with pytest.raises(ColabPanelError, match="did not end in time"):
         add_module_path("https://github.com/a/b", host=host)
     with pytest.raises(InputError, match="no address of a repository"):
@@ -227,6 +232,70 @@ def test_code_on_drive_is_imported_from_a_copy_that_is_kept_up_to_date(
     assert reloader.events()[0].name == "cp_drive"
     reload_modules(False, host=host)
     assert host.watchers == []
+    (drive / "cp_drive.py").write_text("VALUE = 333\n")
+    assert [event.name for event in reloader.look()] == ["cp_drive"]
     single = add_module_path(drive / "cp_drive.py", mirror="always", host=host)
     assert single.entry != added.entry
-    adding._refresh()
+    drive.rename(tmp_path / "gone")
+    with pytest.raises(ColabPanelError):
+        reloader.look()
+    assert (added.entry / "cp_drive.py").is_file()
+    assert host.variables["cp_drive"].VALUE == 333
+
+
+def test_copies_are_kept_of_what_cannot_be_listed(
+    host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = _write(tmp_path / "code", {"a.py": "", "gone.py": "", "sub/b.py": "", "subs/c.py": ""})
+    finding.copy_here(str(source), str(tmp_path / "copy"), None, Progress())
+    (source / "gone.py").unlink()
+    (source / "subs/c.py").unlink()
+    listed = walk._entries
+
+    def entries(folder: str) -> Any:
+        if folder.endswith("/sub"):
+            raise OSError(errno.EIO, "gone")
+        return listed(folder)
+
+    monkeypatch.setattr(walk, "_entries", entries)
+    finding.copy_here(str(source), str(tmp_path / "copy"), None, Progress())
+    left = sorted(path.relative_to(tmp_path / "copy").as_posix() for path in (tmp_path / "copy").rglob("*.py"))
+    assert left == ["a.py", "sub/b.py"]
+
+
+def test_variables_of_the_notebook_stay_and_a_script_that_ends_is_named(host: FakeHost, tmp_path: Path) -> None:
+    folder = _write(tmp_path / "code", {"cp_model.py": "", "cp_script.py": "raise SystemExit(2)\n", "cp_z.py": ""})
+    host.variables["cp_model"] = "trained"
+    added = add_module_path(folder, host=host)
+    assert (host.variables["cp_model"], added.imported) == ("trained", ("cp_z",))
+    assert added.conflicts == ("The notebook has a variable cp_model, which stays. Import the module by another name.",)
+    assert added.failed == (("cp_script", "SystemExit: 2"),)
+
+
+@pytest.mark.parametrize(
+    ("source", "address", "reference"),
+    [
+        ("https://github.com/u/r@feature/x", "https://github.com/u/r", "feature/x"),
+        ("git+ssh://git@github.com/u/r.git@v1", "ssh://git@github.com/u/r.git", "v1"),
+        ("https://T@github.com/u/r", "https://T@github.com/u/r", ""),
+        ("git+https://u:p@host/r.git", "https://u:p@host/r.git", ""),
+    ],
+)
+def test_what_follows_an_at_in_the_path_is_a_reference(source: str, address: str, reference: str) -> None:
+    assert cloning.split_reference(source) == (address, reference)
+
+
+def test_a_login_reaches_git_by_its_environment_alone(
+    host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = tmp_path / "git"
+    git.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/argv; env > {tmp_path}/env; echo "fatal: no" >&2; exit 1\n')
+    git.chmod(0o755)
+    monkeypatch.setattr("shutil.which", lambda _: str(git))
+    with pytest.raises(ColabPanelError, match="could not clone it: no") as caught:
+        add_module_path("https://me:SEC%20RET@github.com/u/r@dev", host=host)
+    assert "SEC" not in f"{caught.value} {caught.value.hint} {(tmp_path / 'argv').read_text()}"
+    assert "--branch dev -- https://github.com/u/r " in (tmp_path / "argv").read_text()
+    told = (tmp_path / "env").read_text()
+    assert "GIT_CONFIG_KEY_0=http.https://github.com/.extraHeader\n" in told
+    assert f"Authorization: Basic {base64.b64encode(b'me:SEC RET').decode()}\n" in told

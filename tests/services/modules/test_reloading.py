@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 import sys
 import types
 from pathlib import Path
@@ -158,6 +159,80 @@ def test_the_notebooks_own_values_are_not_taken_for_the_modules(module: Any, hos
     (tmp_path / "cp_live.py").write_text(OLD + "\nCOUNT = 8\n")
     reloader.look()
     assert (module.COUNT, host.variables["COUNT"]) == (8, 7)
+
+
+def test_equal_constants_of_other_modules_are_left_alone(
+    host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constants = "SEED = 0\nDEBUG = False\n"
+    (tmp_path / "site-packages").mkdir()
+    for name in ("cp_one", "cp_two", "site-packages/cp_lib"):
+        (tmp_path / f"{name}.py").write_text(constants)
+    (tmp_path / "cp_user.py").write_text("from cp_one import SEED, DEBUG as ON\nDEBUG = False\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    one, two, lib, user = (importlib.import_module(name) for name in ("cp_one", "cp_two", "cp_lib", "cp_user"))
+    reloader = _reloader(host, tmp_path)
+    (tmp_path / "cp_one.py").write_text("SEED = 42\nDEBUG = True\n")
+    (tmp_path / "site-packages/cp_lib.py").write_text("SEED = 1\n")
+    assert [event.name for event in reloader.look()] == ["cp_one"]
+    assert [(module.SEED, module.DEBUG) for module in (one, two, lib, user)] == [
+        (42, True),
+        (0, False),
+        (0, False),
+        (42, False),
+    ]
+
+
+KINDS = """
+import dataclasses
+@dataclasses.dataclass(frozen=True)
+class Config:
+    rate: int = 1
+class Error(Exception): pass
+class Registry:
+    def __init__(self): self.kinds = {"config": Config}
+def handle(): return VERSION
+DEFAULT, ALL, REGISTRY, HANDLERS, ONE_OF = Config(), [Config], Registry(), {"a": [handle]}, {Config}
+VERSION = 1
+"""
+
+
+def test_what_a_module_makes_is_of_the_classes_that_go_by_its_names(
+    host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cp_kinds.py").write_text(KINDS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    kinds: Any = importlib.import_module("cp_kinds")
+    held, reloader = kinds.Config(), _reloader(host, tmp_path)
+    more = "class Worse(Error): pass\ndef fail(): raise Worse\n"
+    (tmp_path / "cp_kinds.py").write_text(KINDS.replace("VERSION = 1", "VERSION = 2") + more)
+    assert [event.error for event in reloader.look()] == [""]
+    assert isinstance(kinds.DEFAULT, kinds.Config)
+    assert held == kinds.DEFAULT
+    assert kinds.ALL == [kinds.Config] == list(kinds.ONE_OF) == list(kinds.REGISTRY.kinds.values())
+    assert isinstance(kinds.REGISTRY, kinds.Registry)
+    assert kinds.HANDLERS["a"][0] is kinds.handle
+    assert pickle.loads(pickle.dumps(kinds.ALL[0]())) == held
+    with pytest.raises(kinds.Error):
+        kinds.fail()
+
+
+def test_one_that_failed_for_its_neighbour_is_tried_again(
+    host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cp_amain.py").write_text("def go(): return 1\n")
+    (tmp_path / "cp_helper.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    main: Any = importlib.import_module("cp_amain")
+    importlib.import_module("cp_helper")
+    reloader = _reloader(host, tmp_path)
+    (tmp_path / "cp_amain.py").write_text("from cp_helper import fresh\ndef go(): return fresh()\n")
+    assert "cannot import name" in reloader.look()[0].error
+    assert reloader.look() == []
+    (tmp_path / "cp_helper.py").write_text("def fresh(): return 22\n")
+    assert {event.name: event.error for event in reloader.look()} == {"cp_helper": "", "cp_amain": ""}
+    assert main.go() == 22
 
 
 def test_an_interrupt_keeps_the_old_version_and_it_is_tried_again(module: Any, host: FakeHost, tmp_path: Path) -> None:

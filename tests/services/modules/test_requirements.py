@@ -43,7 +43,9 @@ def test_imports_are_read_and_not_run(host: FakeHost, tmp_path: Path) -> None:
     code = "import os, psutil.tests\nfrom cv2 import x\nimport cp_nowhere\nfrom . import y\nraise SystemExit\n"
     (tmp_path / "code.py").write_text(code)
     (tmp_path / "own.py").write_text("import code, own, colab_thing\n")
+    (tmp_path / "code.py").write_text(f"\ufeff{code}import own\n", encoding="utf-8")
     found = {one.name: one for one in check_requirements(tmp_path / "code.py", host=host)}
+    assert "own" not in found
     assert found["psutil"] == Needed("psutil", "", PSUTIL, "installed")
     assert found["opencv-python"].state == "missing"
     assert not found["opencv-python"].guessed
@@ -56,6 +58,45 @@ def test_imports_are_read_and_not_run(host: FakeHost, tmp_path: Path) -> None:
     ]
     (tmp_path / "a.ipynb").write_text(json.dumps({"cells": cells}))
     assert [one.name for one in check_requirements(tmp_path / "a.ipynb", host=host)] == ["psutil"]
+
+
+def test_modules_of_the_project_are_not_asked_of_strangers(host: FakeHost, tmp_path: Path) -> None:
+    (tmp_path / "src/cp_mine").mkdir(parents=True)
+    (tmp_path / "src/cp_mine/__init__.py").write_text("")
+    (tmp_path / "train.py").write_text("import cp_mine, cp_unknown, tests.fakes\n")
+    assert [one.name for one in check_requirements(tmp_path, host=host)] == ["cp_unknown"]
+
+
+def test_extras_are_looked_at(host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _distribution(
+        tmp_path / "site", "cp-with-extras", "1.0", 'cp-not-there; extra == "more"', 'psutil; extra == "fine"'
+    )
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    (tmp_path / "requirements.txt").write_text(
+        "\ufeffcp-with-extras[more]\ncp_with_extras[fine,unknown]\n", encoding="utf-8"
+    )
+    found = _needed(tmp_path / "requirements.txt", host)
+    assert {name: state for name, (_, _, state) in found.items()} == {
+        "cp-with-extras[more]": "missing",
+        "cp_with_extras[fine,unknown]": "installed",
+    }
+
+
+def _distribution(site: Path, name: str, version: str, *requires: str) -> None:
+    folder = site / f"{name.replace('-', '_')}-{version}.dist-info"
+    folder.mkdir(parents=True)
+    lines = [f"Requires-Dist: {one}" for one in requires]
+    (folder / "METADATA").write_text(
+        "\n".join(["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *lines])
+    )
+
+
+def test_what_is_on_the_path_twice_counts_as_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version_here in ("1.0", "2.0"):
+        _distribution(tmp_path / version_here, "cp-twice", version_here)
+        monkeypatch.syspath_prepend(str(tmp_path / version_here))
+    with installing._constraints(set()) as constraints:
+        assert "cp-twice==2.0\n" in constraints.read_text()
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 reads no TOML")
