@@ -48,6 +48,7 @@ class DriveFile:
     modified: str = "2026-06-01T12:00:00.000Z"
     trashed: bool = False
     target: str = ""
+    target_mime: str = FOLDER
     drive: str = ""
 
     @property
@@ -70,7 +71,7 @@ class DriveFile:
             md5, sha256 = hashlib.md5(self.data), hashlib.sha256(self.data)
             found |= {"size": str(len(self.data)), "md5Checksum": md5.hexdigest(), "sha256Checksum": sha256.hexdigest()}
         if self.target:
-            found["shortcutDetails"] = {"targetId": self.target, "targetMimeType": FOLDER}
+            found["shortcutDetails"] = {"targetId": self.target, "targetMimeType": self.target_mime}
         if self.drive:
             found["driveId"] = self.drive
         return found

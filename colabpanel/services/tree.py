@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["MEMBER_ONLY", "Tree"]
+__all__ = ["MEMBER_ONLY", "Tree", "mode_like"]
 
 MEMBER_ONLY = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EEXIST}
 """Errors of writing that concern one file; any other concerns the disk."""
@@ -30,15 +30,25 @@ _CHUNK = 1 << 20
 Parts = tuple[str, ...]
 
 
+def mode_like(folder: Path | None) -> int:
+    """Return the permissions for a new folder that is a copy of this one; its owner may always use it."""
+    try:
+        return 0o777 if folder is None else folder.stat().st_mode & 0o777 | 0o700
+    except OSError:
+        return 0o777
+
+
 class Tree:
     """A folder and everything below it, reached by opened folders rather than by paths.
+
+    Folders that are made get the permissions of those in ``like`` at the same places, as far as they are usual.
 
     A link that stands where a folder should be raises ``NotADirectoryError`` or ``OSError``
     (``ELOOP``). Where the system cannot do this (Windows), plain paths are used.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, *, like: Path | None = None) -> None:
+        self._root, self._like = root, like
         self._open: OrderedDict[Parts, int] = OrderedDict()
 
     def __enter__(self) -> Self:
@@ -59,10 +69,17 @@ class Tree:
         """Return a path for systems that know no better way."""
         return self._root.joinpath(*parts)
 
-    def create(self, parts: Parts, *, executable: bool = False) -> int:
-        """Open a file for writing, emptied, its folders made; returns its descriptor."""
+    def create(self, parts: Parts, *, executable: bool = False, mode: int | None = None) -> int:
+        """Open a file for writing, emptied, its folders made; returns its descriptor.
+
+        Args:
+            parts: Where.
+            executable: Whether it is a program.
+            mode: Its permissions, as far as they are usual for new files here; None are the usual ones.
+        """
         name, folder = self._place(parts)
-        return os.open(name, _OPEN_NEW, 0o777 if executable else 0o666, dir_fd=folder)
+        usual = 0o777 if executable else 0o666
+        return os.open(name, _OPEN_NEW, usual if mode is None else mode & 0o777 | 0o600, dir_fd=folder)
 
     def make_folder(self, parts: Parts) -> None:
         """Make a folder and those above it."""
@@ -151,5 +168,5 @@ class Tree:
             return os.open(parts[-1], _OPEN_FOLDER, dir_fd=above)
         except FileNotFoundError:
             with contextlib.suppress(FileExistsError):  # another worker was faster
-                os.mkdir(parts[-1], dir_fd=above)
+                os.mkdir(parts[-1], mode_like(self._like and self._like.joinpath(*parts)), dir_fd=above)
             return os.open(parts[-1], _OPEN_FOLDER, dir_fd=above)

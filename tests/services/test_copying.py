@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import stat
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -215,16 +216,27 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int, int], None]:
     def install(name: str, code: int, times: int) -> None:
         real, left, beside = Tree.create, [times], f".{zlib.crc32(name.encode()):08x}"
 
-        def create(self: Tree, parts: tuple[str, ...], *, executable: bool = False) -> int:
+        def create(self: Tree, parts: tuple[str, ...], *, mode: int) -> int:
             if parts[-1].startswith(beside) and left[0]:
                 left[0] -= 1
                 raise OSError(code, os.strerror(code))
-            return real(self, parts, executable=executable)
+            return real(self, parts, mode=mode)
 
         monkeypatch.setattr(Tree, "create", create)
         monkeypatch.setattr(engine, "_FIRST_PAUSE", 0.001)
 
     return install
+
+
+def test_what_is_private_stays_so(source: Path, tmp_path: Path) -> None:
+    kept = {"secret.bin": 0o600, "private/c.txt": 0o640, "private": 0o700, "private/tool": 0o755, "": 0o750}
+    (source / "private").mkdir()
+    for name in ("secret.bin", "private/c.txt", "private/tool"):
+        (source / name).write_text("x")
+    for name, mode in kept.items():
+        (source / name).chmod(mode)
+    assert _copy_here(source, tmp_path / "target")["status"] == "ok"
+    assert {name: stat.S_IMODE((tmp_path / "target" / name).stat().st_mode) for name in kept} == kept
 
 
 def test_errors_that_pass_are_tried_again(

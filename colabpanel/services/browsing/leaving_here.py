@@ -19,7 +19,7 @@ _CHUNK = 1 << 20
 
 def make_folders(folder: Path, copy: Path) -> None:
     """Make the folders below a folder at its copy, those that hold no file, too."""
-    with Tree(copy) as tree:
+    with Tree(copy, like=folder) as tree:
         for below in _folders(folder)[1:]:
             try:
                 tree.make_folder(below.relative_to(folder).parts)

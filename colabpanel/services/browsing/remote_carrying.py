@@ -70,7 +70,8 @@ class _Into:
 
     def __init__(self, target: Path, *, replacing: bool) -> None:
         self._target, self._replacing = target, replacing
-        self._beside = target.with_name(f".{zlib.crc32(os.fsencode(target.name)):08x}{_UNFINISHED}")
+        # Not the name that copies of files have here, which are files.
+        self._beside = target.with_name(f".{zlib.crc32(os.fsencode(target.name)):08x}.remote{_UNFINISHED}")
 
     def bring(self, store: Store, entry: RemoteEntry, path: str, progress: Progress) -> Carried:
         """Bring it beside its place, then to it."""

@@ -21,7 +21,7 @@ from colabpanel.services.files import free_bytes
 from colabpanel.services.mounts import insist_on_drive, is_remote
 from colabpanel.services.paths import real_root, resolve_inside
 from colabpanel.services.skipped import Skipped
-from colabpanel.services.tree import Tree
+from colabpanel.services.tree import Tree, mode_like
 from colabpanel.services.walk import FoundFile, file_at, files_below
 from colabpanel.words import size as say_size
 
@@ -108,7 +108,8 @@ class _Copying:
 
     def run(self, found: Iterable[FoundFile]) -> None:
         """Copy what is new or changed."""
-        self._into.mkdir(parents=True, exist_ok=True)
+        self._into.parent.mkdir(parents=True, exist_ok=True)
+        self._into.mkdir(mode_like(None if self._name else self._folder), exist_ok=True)
         changed = [file for file in found if self._has_changed(file)]
         total = sum(file.size for file in changed)
         self._insist_on_room(total, max((file.size for file in changed), default=0))
@@ -143,7 +144,7 @@ class _Copying:
 
     def _tree(self) -> Tree:
         if not hasattr(self._trees, "tree"):
-            self._trees.tree = Tree(self._into)
+            self._trees.tree = Tree(self._into, like=None if self._name else self._folder)
             self._all_trees.append(self._trees.tree)
         tree: Tree = self._trees.tree
         return tree

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -64,7 +63,7 @@ class _Copying(NamedTuple):
     def write(self) -> list[int]:
         """Write the file; returns the checksums of its pieces, taken as they were read."""
         status = self.source.path.stat()
-        handle = self.target.create(self.beside, executable=bool(status.st_mode & stat.S_IXUSR))
+        handle = self.target.create(self.beside, mode=status.st_mode)
         try:
             sums = self._each(lambda start, end: self._write_piece(handle, start, end))
             times = (status.st_atime_ns, status.st_mtime_ns)

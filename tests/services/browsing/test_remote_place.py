@@ -207,7 +207,7 @@ def test_entries_are_brought_here(far: FolderStore, place: RemotePlace, here: Pa
 
 
 def test_what_a_kill_left_is_not_mixed_in(far: FolderStore, place: RemotePlace, here: Path) -> None:
-    write_tree(here, {f".{zlib.crc32(b'd'):08x}.colabpanel-part/made/stale": b"x"})
+    write_tree(here, {f".{zlib.crc32(b'd'):08x}.remote.colabpanel-part/made/stale": b"x"})
     place.to_disk(["far:d"], here)
     assert tree_of(here) == {"d/x": b"123", "d/e/y": b"4"}
 

@@ -126,6 +126,21 @@ def test_shortcuts_are_followed_once(drive: DriveStore, api: FakeDriveApi) -> No
         drive.entries("shorter", NOBODY)
 
 
+def test_shortcuts_to_files_have_their_bytes_and_are_replaced_themselves(
+    drive: DriveStore, api: FakeDriveApi, tmp_path: Path
+) -> None:
+    real = api.add("elsewhere/real.bin", b"1234")
+    api.add("box/short.bin", b"", mime=SHORTCUT, target=real.id, target_mime=real.mime)
+    api.add("box/broken.bin", b"", mime=SHORTCUT, target="nowhere", target_mime=real.mime)
+    carried = drive.get_folder("box", tmp_path / "box", NOBODY)
+    assert (tmp_path / "box/short.bin").read_bytes() == b"1234"
+    assert carried.skipped == (("broken.bin", "it is a shortcut that leads nowhere, or to another one"),)
+    (tmp_path / "new").write_bytes(b"new")
+    drive.put(tmp_path / "new", "box/short.bin", NOBODY, overwrite=True)
+    assert not api.files[real.id].trashed
+    assert [one.size for one in drive.entries("box", NOBODY) if one.name == "short.bin"] == [3]
+
+
 def test_documents_have_no_bytes(drive: DriveStore, api: FakeDriveApi) -> None:
     api.add("letter", b"", mime=DOCUMENT)
     assert [one.size for one in drive.entries("", NOBODY)] == [None]

@@ -118,12 +118,12 @@ class DriveStore:
             raise PathError(f"{address.text} is there already.", hint="Choose another name, or replace it.")
         begun = f".{address.leaf}{_UNFINISHED}"
         for one in self._tree.named(folder, begun, progress):  # left by a try that was killed
-            self._api.ask("DELETE", f"/drive/v3/files/{one.id}", {}, progress, what=begun)
+            self._api.ask("DELETE", f"/drive/v3/files/{one.entry}", {}, progress, what=begun)
         told = self._upload(file, folder, begun, progress)
         progress.start(None, "Giving it its name", unit="steps", cancellable=False)
         self._change(told["id"], {"name": address.leaf}, progress)
         for one in earlier:
-            self._change(one.id, {"trashed": True}, progress)
+            self._change(one.entry, {"trashed": True}, progress)
         return PutFile(address.text, int(told["size"]), "hash", time.monotonic() - started)
 
     def _upload(self, file: Path, folder: DriveItem, begun: str, progress: Progress) -> dict[str, str]:
@@ -132,7 +132,7 @@ class DriveStore:
         except BaseException:
             with contextlib.suppress(Exception):  # what went wrong first is told
                 for one in self._tree.named(folder, begun, Progress()):
-                    self._api.ask("DELETE", f"/drive/v3/files/{one.id}", {}, Progress(), what=begun)
+                    self._api.ask("DELETE", f"/drive/v3/files/{one.entry}", {}, Progress(), what=begun)
             raise
 
     def _change(self, file: str, what: dict[str, object], progress: Progress) -> None:

@@ -42,6 +42,7 @@ class DriveItem:
         parents: The folders it is in.
         drive: The shared drive it is on, or an empty string.
         is_shortcut: Whether it is one.
+        entry: What Drive knows the entry itself by, which for a shortcut is another one than ``id``.
     """
 
     id: str
@@ -53,6 +54,7 @@ class DriveItem:
     parents: tuple[str, ...] = ()
     drive: str = ""
     is_shortcut: bool = False
+    entry: str = ""
 
     @property
     def is_folder(self) -> bool:
@@ -203,4 +205,5 @@ def _item(told: dict[str, Any]) -> DriveItem:
         parents=tuple(told.get("parents", ())),
         drive=told.get("driveId", ""),
         is_shortcut=told["mimeType"] == _SHORTCUT,
+        entry=told["id"],
     )

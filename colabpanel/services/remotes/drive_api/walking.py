@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
+from colabpanel.errors import PathError
 from colabpanel.progress import Progress
 from colabpanel.services.remotes.drive_api.tree import DriveItem, DriveTree
 from colabpanel.services.skipped import Skipped
@@ -52,7 +53,8 @@ def walk_drive(tree: DriveTree, top: DriveItem, progress: Progress) -> WalkedFol
     while ahead:
         where, folder = ahead.pop()
         names: set[str] = set()
-        for item in tree.inside(folder, progress):
+        for entry in tree.inside(folder, progress):
+            item = _with_bytes(tree, entry, progress)
             reason = _trouble(item, names, seen)
             if reason:
                 found.left_out.append(Skipped("/".join((*where, item.name)), reason))
@@ -66,6 +68,16 @@ def walk_drive(tree: DriveTree, top: DriveItem, progress: Progress) -> WalkedFol
     return found
 
 
+def _with_bytes(tree: DriveTree, item: DriveItem, progress: Progress) -> DriveItem:
+    """Return what a shortcut to a file leads to, under the name of the shortcut; all else as it is."""
+    if not item.is_shortcut or item.is_folder:
+        return item
+    try:
+        return replace(tree.by_id(item.id, progress), name=item.name)
+    except PathError:
+        return item
+
+
 def _trouble(item: DriveItem, names: set[str], seen: set[str]) -> str:
     if PurePath(item.name).parts != (item.name,) or "\0" in item.name or item.name == "..":
         return "no disk takes this name"
@@ -73,6 +85,8 @@ def _trouble(item: DriveItem, names: set[str], seen: set[str]) -> str:
         return "another entry has the same name"
     if item.is_folder:
         return "it is come upon a second time, through a shortcut" if item.id in seen else ""
+    if item.is_shortcut:
+        return "it is a shortcut that leads nowhere, or to another one"
     return "a document of Google has no bytes of its own" if item.size is None else ""
 
 
