@@ -239,6 +239,7 @@ class JobRunner:
         self._spawn = spawn
         self._lock = threading.Lock()
         self._jobs: dict[Job[Any], None] = {}
+        self._noting: list[list[Job[Any]]] = []
         self._closed = False
 
     def submit(
@@ -266,6 +267,8 @@ class JobRunner:
             if self._closed:
                 raise JobBusyError("This panel is closed.", hint="Run colabpanel.show() again.")
             self._jobs[job] = None
+            for noted in self._noting:
+                noted.append(job)
         job.add_done_callback(self._forget)
         try:
             self._spawn(lambda: job.run(work), f"colabpanel-{job.name}")
@@ -279,6 +282,18 @@ class JobRunner:
     def __iter__(self) -> Iterator[Job[Any]]:
         with self._lock:
             return iter(list(self._jobs))
+
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[list[Job[Any]]]:
+        """Keep a list of what runs and of what begins within the context; what has ended meanwhile stays in it."""
+        with self._lock:
+            noted = list(self._jobs)
+            self._noting.append(noted)
+        try:
+            yield noted
+        finally:
+            with self._lock:
+                self._noting = [one for one in self._noting if one is not noted]
 
     def _forget(self, job: Job[Any]) -> None:
         with self._lock:

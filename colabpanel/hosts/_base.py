@@ -206,8 +206,11 @@ class IPythonHost:
 
     @property
     def workspace(self) -> Path:
-        """The folder the kernel works in."""
-        return Path.cwd()
+        """The folder the kernel works in; the home folder where that one was deleted."""
+        try:
+            return Path.cwd()
+        except OSError:
+            return Path.home()
 
     @property
     def state_dir(self) -> Path:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from colabpanel.errors import JobCancelledError
 from colabpanel.progress import Progress
 
-__all__ = ["apart", "result_of"]
+if TYPE_CHECKING:
+    from colabpanel.hosts import Host
+
+__all__ = ["apart", "between_cells", "result_of"]
 
 T = TypeVar("T")
 
@@ -38,6 +42,26 @@ def result_of(future: Future[T], progress: Progress) -> T:
         except BaseException:
             future.cancel()
             raise
+
+
+def between_cells(host: Host, work: Callable[[], T], progress: Progress) -> T:
+    """Do work on the main thread once no cell runs, not even one that awaits and leaves that thread to others.
+
+    Raises:
+        JobCancelledError: ``progress`` cancelled it; nothing was done.
+        BaseException: Whatever the work raised, or that there is no main thread to do it on.
+    """
+
+    def unless_a_cell_runs() -> tuple[bool, T | None]:
+        return (False, None) if is_apart and host.runs_cell else (True, work())
+
+    is_apart = threading.current_thread() is not threading.main_thread()
+    while True:
+        is_done, result = result_of(host.on_main_thread(unless_a_cell_runs), progress)
+        if is_done:
+            return cast("T", result)
+        time.sleep(_LOOK_EVERY)
+        progress.advance(0)
 
 
 def apart(work: Callable[[Progress], T], progress: Progress) -> T:

@@ -69,15 +69,16 @@ class FinishCard:
         self._tab.start_job(self.job, _released, self._finish, anyway=self.anyway.value)
 
     def _finish(self, progress: Progress, /, *, anyway: bool) -> Finished:
-        return finish(
-            jobs=lambda: [job for job in self._tab.context.runner if job is not progress and not job.is_look],
-            countdown=_COUNTDOWN,
-            anyway=anyway,
-            changed_since=lambda: self._tab.context.activity.cell_began,
-            looked=self._show,
-            host=self._tab.context.host,
-            progress=progress,
-        )
+        with self._tab.context.runner.noting() as jobs:
+            return finish(
+                jobs=lambda: [job for job in list(jobs) if job is not progress and not job.is_look],
+                countdown=_COUNTDOWN,
+                anyway=anyway,
+                changed_since=lambda: self._tab.context.activity.cell_began,
+                looked=self._show,
+                host=self._tab.context.host,
+                progress=progress,
+            )
 
     def _show(self, checks: Sequence[SafetyCheck]) -> None:
         with self._tab.context.refresher.lock:

@@ -106,7 +106,8 @@ class MoreMemoryCard:
         hint = f"Its values are in {done.file}, which must stay there." if done.file is not None else ""
         if done.still_held:
             held = "\n".join(who.words for who in done.still_held)
-            return Message("warning", sentence, "The old object is still in memory, for something refers to it.", held)
+            still = "The old object is still in memory, for something refers to it."
+            return Message("warning", sentence, f"{still} {hint}".rstrip(), held)
         return Message("ok", sentence, hint)
 
 

@@ -221,6 +221,15 @@ def _colab(error: Exception | None = None) -> tuple[ColabHost, FakeColabDrive, F
     return ColabHost(FakeShell(), drive=lambda: drive, files=lambda: files), drive, files
 
 
+def test_a_kernel_whose_folder_was_deleted_works_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (gone := tmp_path / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert IPythonHost().workspace == Path.home()
+
+
 def test_colab_mounts_unmounts_and_downloads() -> None:
     host, drive, files = _colab()
     host.mount_drive(Path("/content/drive"), readonly=True, force=True)

@@ -19,7 +19,7 @@ from colabpanel.services.checkpoints.comparing import find_checkpoint
 from colabpanel.services.checkpoints.filling import restore_checkpoint
 from colabpanel.services.checkpoints.models import Checkpoint, Restored, VerifiedCheckpoint
 from colabpanel.services.checkpoints.service import Checkpoints, active_checkpoints
-from colabpanel.services.waiting import result_of
+from colabpanel.services.waiting import between_cells
 
 __all__ = [
     "ListedCheckpoints",
@@ -105,7 +105,7 @@ def restore_into(progress: Progress, /, host: Host, directory: str, name: str, v
             host.namespace()[variable] = restored.model
         return restored
 
-    return result_of(host.on_main_thread(restore), progress)
+    return between_cells(host, restore, progress)
 
 
 def ask_for_checkpoint(progress: Progress, /, host: Host, directory: str) -> str:

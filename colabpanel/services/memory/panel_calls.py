@@ -8,7 +8,7 @@ from colabpanel.hosts import Host
 from colabpanel.progress import Progress
 from colabpanel.services.memory.releasing import Released, release
 from colabpanel.services.memory.shrinking import How, Shrunk, shrink
-from colabpanel.services.waiting import result_of
+from colabpanel.services.waiting import between_cells
 
 __all__ = ["release_from_panel", "shrink_from_panel"]
 
@@ -46,7 +46,7 @@ def release_from_panel(
         )
 
     progress.start(None, "Waiting until no cell runs", unit="cells")
-    return result_of(host.on_main_thread(work), progress)
+    return between_cells(host, work, progress)
 
 
 def shrink_from_panel(progress: Progress, /, host: Host, name: str, how: How) -> Shrunk:
@@ -56,4 +56,4 @@ def shrink_from_panel(progress: Progress, /, host: Host, name: str, how: How) ->
         ColabPanelError: As for `shrink`, or the host has no main thread to do it on; nothing was changed.
     """
     progress.start(None, "Waiting until no cell runs", unit="cells")
-    return result_of(host.on_main_thread(lambda: shrink(name, how=how, host=host, progress=progress)), progress)
+    return between_cells(host, lambda: shrink(name, how=how, host=host, progress=progress), progress)

@@ -28,8 +28,9 @@ _NOTABLE = 1 << 20
 _NAMED = 8
 _NO_SIZE = Size(0, 0)
 _LONG = 1_000
-_SHARED = (int, float, complex, bool, type(None), type, types.FunctionType, types.BuiltinFunctionType)
-_SHARED_WHEN_SHORT = (str, bytes, tuple, frozenset, range)
+_SHARED = (int, float, complex, bool, type(None), types.BuiltinFunctionType)
+_SHARED_WHEN_SHORT = (str, bytes, range)
+_CODE = (type, types.FunctionType)
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def variables(*, host: Host | None = None) -> list[Variable]:
     """
     host = host or detect()
     entries = _entries(host)
-    known = {id(entry.value) for entry in entries if not is_shared_by_python(entry.value)}
+    data = [entry.value for entry in entries if type(entry.value) not in _CODE]
+    known = {id(value) for value in data if not is_shared_by_python(value)}
     known.add(id(host.namespace()))  # what refers to the whole notebook, as `globals()`, does not hold it
     looks = min(max(_LOOKS // max(len(entries), 1), _FEWEST), _MOST)
     for entry in entries:
@@ -108,8 +110,10 @@ def variables(*, host: Host | None = None) -> list[Variable]:
 
 
 def is_shared_by_python(value: Any) -> bool:
-    """Whether a value is a number, a short text or the like, which Python itself uses in many places."""
+    """Whether a value is a number, a short text, or a few of them, which Python itself uses in many places."""
     kind = type(value)
+    if kind is tuple or kind is frozenset:
+        return len(value) < _NAMED and all(map(is_shared_by_python, value))
     return kind in _SHARED or (kind in _SHARED_WHEN_SHORT and sys.getsizeof(value) < _LONG)
 
 

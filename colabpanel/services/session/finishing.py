@@ -130,18 +130,22 @@ class _Ending:
             ColabPanelError: A job failed or was cancelled.
         """
         self.progress.start(None, "Waiting until no cell and no job runs", unit="seconds")
+        self._note_jobs()
         while True:
             result_of(self._host.on_main_thread(self._forget_cells), self.progress)
             if not self._is_disturbed():
                 return
             self._rest()
 
+    def _note_jobs(self) -> None:
+        self._known.update({id(job): job for job in self._jobs()})
+
     def _forget_cells(self) -> None:
         self._cell_began = False
 
     def _is_disturbed(self) -> bool:
         """Whether a job or, apart from one that finishes itself, a cell runs, or has begun since it was waited for."""
-        self._known.update({id(job): job for job in self._jobs()})
+        self._note_jobs()
         ended = [job for job in self._known.values() if job.done()]
         for job in ended:
             _insist_on_success(job)

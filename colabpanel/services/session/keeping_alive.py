@@ -199,9 +199,10 @@ def console_snippets(minutes: float) -> tuple[ConsoleSnippet, ...]:
 
 def _snippet(click: str, length_ms: int) -> str:
     return f"""(() => {{
+  if (window.stopKeepAlive) window.stopKeepAlive();
   const until = Date.now() + {length_ms};
   const timer = setInterval(() => {{
-    if (Date.now() >= until) return stopKeepAlive();
+    if (Date.now() >= until) return clearInterval(timer);
     {click};
     console.log("colabpanel: clicked; stopKeepAlive() ends it");
   }}, {_CLICK_EVERY_MS});

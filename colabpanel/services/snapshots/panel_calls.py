@@ -17,7 +17,7 @@ from colabpanel.services.snapshots.models import Contents, Snapshot
 from colabpanel.services.snapshots.namespace import user_variables
 from colabpanel.services.snapshots.service import DumpDraft, draft, load, write
 from colabpanel.services.snapshots.table import fingerprints
-from colabpanel.services.waiting import result_of
+from colabpanel.services.waiting import between_cells
 
 __all__ = ["Dumped", "dump_chosen", "load_chosen", "new_name"]
 
@@ -84,7 +84,7 @@ def dump_chosen(
         drafted = draft(chosen, names=names)
         return drafted, fingerprints({key: chosen[key] for key in names})
 
-    drafted, seen = result_of(host.on_main_thread(take), progress)
+    drafted, seen = between_cells(host, take, progress)
     base = _newest(folder, name, host.root, progress) if incremental else None
     snapshot = write(target, drafted, base=base, root=host.root, progress=progress)
     prefix = name.strip() or "snapshot"
@@ -127,7 +127,7 @@ def load_chosen(
         host.namespace().update(new)
         return list(new)
 
-    return result_of(host.on_main_thread(put), progress)
+    return between_cells(host, put, progress)
 
 
 def _runs_code(told: Contents, names: Sequence[str], *, trusted: bool) -> bool:

@@ -15,6 +15,7 @@ from colabpanel.errors import ColabPanelError, HostError, InputError, JobCancell
 from colabpanel.hosts.colab import ColabHost
 from colabpanel.progress import Progress
 from colabpanel.services.isolated import call_isolated
+from colabpanel.services.memory.filling import restart
 from colabpanel.services.memory.filling.child import BLOCK, _hold, fresh_block
 from colabpanel.services.memory.filling.restart import PHRASE, fill_until_restart
 from colabpanel.services.memory.filling.service import Filled, fill_memory, fill_summary
@@ -230,6 +231,20 @@ def test_filling_a_process_can_be_cancelled() -> None:
 
     with memory_group(800 * MB) as group, pytest.raises(JobCancelledError):
         call_isolated("tests.memory_groups:fill_all_in_group", {"group": str(group)}, progress=Cancelling())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has an order of who is killed")
+def test_who_has_filled_memory_and_lives_is_not_the_first_to_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    order = Path("/proc/self/oom_score_adj")
+    before, seen = order.read_text(), list[str]()
+
+    def block(_: int) -> bytes:
+        seen.append(order.read_text().strip())
+        raise MemoryError
+
+    monkeypatch.setattr(restart, "fresh_block", block)
+    restart.fill_this_process(Progress())
+    assert (seen, order.read_text()) == (["1000"], before)
 
 
 def test_a_summary() -> None:

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colabpanel.errors import HostError, InputError
+from colabpanel.errors import HostError, InputError, SpaceError
+from colabpanel.progress import Progress
 from colabpanel.services.memory.amounts import Amount
 from colabpanel.services.memory.guarding.forecast import Sample
 from colabpanel.services.memory.guarding.guard import MemoryGuard
 from colabpanel.services.memory.guarding.models import GuardEvent
 from colabpanel.services.memory.guarding.pace import LONGEST, SHORTEST, pause_before_next
+from colabpanel.services.memory.guarding.saving import save_variables
 from colabpanel.services.memory.guarding.thresholds import Threshold
 from colabpanel.services.snapshots.service import load
 from tests.fakes import FakeClock, FakeHost, run_inline
@@ -118,6 +120,19 @@ def test_it_interrupts_before_it_tells(tmp_path: Path) -> None:
     watched.at(0.5)
     watched.at(0.93)
     assert told == [("warning", 1), ("interrupted", 1)]
+
+
+def test_the_cell_that_switches_it_on_is_one_that_begins(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, warn=None, interrupt=0.8)
+    watched.guard._cell.running = True
+    assert [watched.at(0.85), watched.at(0.85), watched.at(0.97)] == [[], [], ["interrupted"]]
+
+
+def test_a_snapshot_for_which_there_is_no_room_says_so(host: FakeHost, tmp_path: Path) -> None:
+    host.variables["big"] = list(range(10_000))
+    with pytest.raises(SpaceError, match=r"big could not be saved: it takes about .* which is not there"):
+        save_variables(host, tmp_path / "saved", ["big"], free=1000, waiting=Progress())
+    assert not (tmp_path / "saved").exists()
 
 
 def test_no_cell_no_interrupt(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import gc
 import sys
 import types
 import weakref
-from concurrent.futures import Future
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -349,6 +350,56 @@ def test_the_dashboard_has_nothing_to_release(host: FakeHost) -> None:
     with pytest.raises(InputError, match="no notebook"):
         release_from_panel(RecordingProgress(), host, ["a"])
     assert host.variables == {"a": 1}
+
+
+def test_small_outputs_and_figures_of_it_are_no_hindrance(notebook: IPythonHost) -> None:
+    run(notebook, "x = [1.5, 2, 3]")
+    run(notebook, "x")
+    assert release(["x"], host=notebook).removed == ("x",)
+
+
+def test_what_looks_shared_by_python_and_is_not(host: FakeHost) -> None:
+    host.variables["pair"] = (np.ones(MB), np.ones(2))
+    host.variables["batches"] = [host.variables["pair"]]
+    assert held(release(["pair"], host=host)) == {"pair": ["variable `batches` (list, item 0)"]}
+
+    host.variables.update(array=np.ones(MB))
+    exec("def closure(array=array): return array\ndel array\nkept = [closure]", host.variables)
+    assert "variable `kept` (list, item 0)" in held(release(["closure"], host=host))["closure"]
+
+
+class _Liar:
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise RuntimeError("not ready")
+
+
+class _Lazy(dict[str, Any]):
+    ran = False
+
+    def values(self) -> Any:
+        type(self).ran = True
+        raise RuntimeError("nothing of it should be run")
+
+
+def test_objects_that_are_come_upon_are_not_asked(host: FakeHost) -> None:
+    host.variables.update(y=[np.ones(MB)], liar=_Liar(), lazy=_Lazy(a=np.ones(2)))
+    host.variables["z"] = host.variables["y"]
+    assert held(release(["y"], host=host)) == {"y": ["variable `z`"]}
+    assert not _Lazy.ran
+
+
+def test_a_cell_that_awaits_keeps_its_variables(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.variables["a"], looks = [1], iter([True, True, False])
+
+    def on_main_thread(function: Callable[[], Any]) -> Future[Any]:
+        host.runs_cell = next(looks)
+        return FakeHost.on_main_thread(host, function)
+
+    monkeypatch.setattr(host, "on_main_thread", on_main_thread)
+    with ThreadPoolExecutor(1) as apart:
+        assert apart.submit(release_from_panel, RecordingProgress(), host, ["a"]).result(30).removed == ("a",)
+    assert next(looks, "all") == "all"
 
 
 def test_the_panel_waits_for_the_main_thread(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 
 from colabpanel.errors import ColabPanelError, HostError, InputError, JobCancelledError, StorageError
 from colabpanel.hosts.colab import ColabHost
-from colabpanel.jobs import Job
+from colabpanel.jobs import Job, JobRunner
 from colabpanel.progress import Progress
 from colabpanel.services import mounts, saves
 from colabpanel.services.checkpoints.service import active_checkpoints
@@ -157,6 +158,27 @@ def test_work_that_did_not_succeed_releases_nothing(colab: FakeColab, job: Any) 
     with pytest.raises(ColabPanelError, match=r"did not succeed: .+ Nothing was released") as caught:
         finish(host=colab, jobs=[job], anyway=True, pause=_nothing)
     assert ".." not in caught.value.message
+    assert colab.calls == []
+
+
+def test_a_job_that_fails_while_a_cell_is_waited_for_releases_nothing(
+    colab: FakeColab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner, waited = JobRunner(), list[bool]()
+
+    def fail(_: Progress) -> None:
+        raise StorageError("Drive is full.")
+
+    def on_main_thread(function: Callable[[], Any]) -> Future[Any]:
+        with contextlib.suppress(StorageError):
+            runner.submit("copying", fail).result(30)  # begins and ends before the cell does
+        waited.append(True)
+        return FakeHost.on_main_thread(colab, function)
+
+    monkeypatch.setattr(colab, "on_main_thread", on_main_thread)
+    with runner.noting() as jobs, pytest.raises(ColabPanelError, match="Drive is full"):
+        finish(jobs=lambda: list(jobs), countdown=0, anyway=True, host=colab)
+    assert waited
     assert colab.calls == []
 
 

@@ -101,6 +101,8 @@ def test_snippets_carry_their_deadline_and_the_source_texts_form_is_among_them()
     for snippet in (now, older):
         assert f"+ {90 * 60_000};" in snippet.code
         assert "60000);" in snippet.code
+        assert snippet.code.startswith("(() => {\n  if (window.stopKeepAlive) window.stopKeepAlive();\n")
+        assert "return clearInterval(timer);" in snippet.code
         assert "not seen by us" in snippet.seen
         assert re.search(r"20\d\d", snippet.seen)
     assert all(way.url.startswith("https://") for way in OFFICIAL_WAYS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from colabpanel.progress import Progress
 from colabpanel.services.memory.amounts import Amount
 from colabpanel.services.memory.limits import applying_limit
 
-__all__ = ["BLOCK", "LARGEST_SHARE", "be_killed_first", "fill_here", "fresh_block"]
+__all__ = ["BLOCK", "LARGEST_SHARE", "fill_here", "fresh_block", "killed_first"]
 
 LARGEST_SHARE = 0.95
 """Of memory, beyond which nothing is filled: what is left belongs to the others."""
@@ -33,17 +33,26 @@ def fill_here(until: float, hold_seconds: float, progress: Progress) -> dict[str
         HostError: How much memory there is cannot be read.
         JobCancelledError: ``progress`` cancelled it.
     """
-    be_killed_first()
     blocks: list[bytes] = []
-    reached = _fill(blocks, min(until, LARGEST_SHARE), progress)
-    held = _hold(hold_seconds, progress)
+    with killed_first():
+        reached = _fill(blocks, min(until, LARGEST_SHARE), progress)
+        held = _hold(hold_seconds, progress)
     return {"size": sum(map(len, blocks)), "fraction": max(reached, held[0]), "held": held[1]}
 
 
-def be_killed_first() -> None:
-    """Ask Linux to kill this process before any other when memory is full."""
+@contextlib.contextmanager
+def killed_first() -> Iterator[None]:
+    """Ask Linux to kill this process before any other when memory is full, within the context."""
+    wish, before = Path("/proc/self/oom_score_adj"), None
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        before = wish.read_text()
+        wish.write_text("1000")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if before is not None:
+                wish.write_text(before)
 
 
 def fresh_block(blocks: int) -> bytes:

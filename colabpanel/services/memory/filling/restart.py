@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from colabpanel.errors import HostError, InputError, StorageError
 from colabpanel.hosts import Host
 from colabpanel.hosts.colab import ColabHost
 from colabpanel.progress import Progress
-from colabpanel.services.memory.filling.child import BLOCK, be_killed_first, fresh_block
+from colabpanel.services.memory.filling.child import BLOCK, fresh_block, killed_first
 from colabpanel.services.memory.limits import applying_limit
 from colabpanel.services.snapshots.catalog import contents
 
@@ -86,13 +87,11 @@ def fill_this_process(progress: Progress) -> None:
     Raises:
         JobCancelledError: ``progress`` cancelled it; what was filled is given back.
     """
-    be_killed_first()
     amount = applying_limit().amount
     progress.start(amount.left if amount else None, "Filling memory until the runtime restarts")
     blocks: list[bytes] = []
-    try:
+    with killed_first(), contextlib.suppress(MemoryError):
         while True:
             blocks.append(fresh_block(_STEP))
             progress.advance(_STEP * BLOCK)
-    except MemoryError:
-        blocks.clear()
+    blocks.clear()

@@ -88,7 +88,7 @@ class MemoryGuard:
         self._interrupt = Threshold(interrupt, seconds_left) if interrupt is not None else None
         self._wake = threading.Event()
         self._cell = RunningCell(host, self._wake.set)
-        self._cells_seen = 0
+        self._cells_seen = -1  # so that the cell that switches it on counts as one that begins
         self._samples: deque[Sample] = deque()
         self._events: deque[GuardEvent] = deque(maxlen=_KEPT)
         self._left: float | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from colabpanel import words
-from colabpanel.errors import InputError
+from colabpanel.errors import InputError, SpaceError
 from colabpanel.hosts import Host
 from colabpanel.progress import Progress
 from colabpanel.services.snapshots.models import Snapshot
@@ -59,12 +59,19 @@ def save_variables(
 
     def take() -> DumpDraft:
         chosen = _chosen(user_variables(host), names, left_out)
-        return draft(chosen if free is None else _fitting(chosen, free, left_out))
+        fitting = chosen if free is None else _fitting(chosen, free, left_out)
+        if chosen and not fitting:
+            raise SpaceError(" ".join(_sentences(left_out)), hint="Let the guard save earlier, or save arrays.")
+        return draft(fitting)
 
     drafted = result_of(host.on_main_thread(take), waiting)
     snapshot = write(Path(folder) / new_name("guard"), drafted, root=host.root)
     left_out |= {variable.name: variable.note for variable in snapshot.skipped}
-    return Saved(snapshot, tuple(f"{name} could not be saved: {reason}" for name, reason in left_out.items()))
+    return Saved(snapshot, _sentences(left_out))
+
+
+def _sentences(left_out: dict[str, str]) -> tuple[str, ...]:
+    return tuple(f"{name} could not be saved: {reason}" for name, reason in left_out.items())
 
 
 def _chosen(there: dict[str, Any], names: Sequence[str] | None, left_out: dict[str, str]) -> dict[str, Any]:

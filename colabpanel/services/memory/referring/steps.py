@@ -25,14 +25,15 @@ def step_words(thing: Any, child: Any) -> str:
         return ""  # variables that a function has of another one: the function says it
     if kind in _RUNS:
         return f"{_RUNS[kind]} {thing.__name__}()"
-    if isinstance(thing, types.FrameType):
+    if kind is types.FrameType:
         return f"a frame of {thing.f_code.co_name}()"
-    if isinstance(thing, types.TracebackType):
+    if kind is types.TracebackType:
         return ""
-    if isinstance(thing, dict):
-        return _item(thing, next((key for key, value in list(thing.items()) if value is child), None))
-    if isinstance(thing, list | tuple):
-        return _item(thing, next((place for place, value in enumerate(thing) if value is child), None))
+    if issubclass(kind, dict):
+        return _item(thing, next((key for key, value in list(dict.items(thing)) if value is child), None))
+    for plain in (list, tuple):
+        if issubclass(kind, plain):
+            return _item(thing, next((at for at, value in enumerate(plain.__iter__(thing)) if value is child), None))
     attributes = attributes_of(thing)
     name = next((name for name, value in list(attributes.items()) if value is child), None)
     return f"{type_of(thing)}, attribute {name}" if name else type_of(thing)

@@ -39,14 +39,14 @@ class Unlisted:
         seen = set[int]()
         while left and len(seen) < _LOOKED_AT:
             thing = left.popleft()
-            if id(thing) in seen or isinstance(thing, _NEVER):
+            if id(thing) in seen or issubclass(type(thing), _NEVER):
                 continue
             seen.add(id(thing))
             if is_of(type(thing), "numpy", "ndarray"):
                 if thing.base is not None:
                     self._views.append(thing)
                 continue
-            if isinstance(thing, dict | tuple) and not gc.is_tracked(thing):
+            if issubclass(type(thing), (dict, tuple)) and not gc.is_tracked(thing):
                 self._containers.append(thing)
             left.extend(_members(thing))
 
@@ -63,10 +63,13 @@ class Unlisted:
 
 
 def _members(thing: Any) -> Iterable[Any]:
-    if isinstance(thing, dict):
-        return list(islice(chain(thing.values(), thing.keys()), _OF_ONE))
-    if isinstance(thing, list | tuple | set | frozenset | deque):
-        return list(islice(thing, _OF_ONE))
-    if isinstance(thing, types.FunctionType):
+    """Return what an object holds; nothing of it is run, though it be of a class that does as it likes."""
+    kind = type(thing)
+    if issubclass(kind, dict):
+        return list(islice(chain(dict.values(thing), dict.keys(thing)), _OF_ONE))
+    for plain in (list, tuple, set, frozenset, deque):
+        if issubclass(kind, plain):
+            return list(islice(plain.__iter__(thing), _OF_ONE))
+    if kind is types.FunctionType:
         return (thing.__defaults__, thing.__kwdefaults__, *(thing.__closure__ or ()))
     return gc.get_referents(thing)[:_OF_ONE]

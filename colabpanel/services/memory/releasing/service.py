@@ -126,11 +126,12 @@ def _shares(host: Host, names: Sequence[str]) -> dict[str, list[str]]:
     """Return which variables that stay use the memory of those that go."""
     rows = {row.name: row for row in variables(host=host)}
     values, gone = host.namespace(), set(names)
+    own = {name for name, row in rows.items() if row.kind == "variable"}  # small outputs have no row
     return {
         name: [
             other
             for other in rows[name].shares
-            if other not in gone and rows[other].kind == "variable" and values[other] is not values[name]
+            if other not in gone and other in own and values[other] is not values[name]
         ]
         for name in names
         if name in rows

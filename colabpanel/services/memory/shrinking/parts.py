@@ -32,15 +32,20 @@ def _find(name: str, value: Any) -> Saving | None:
     )
     is_shared = _is_shared(value)
     if is_shared:
-        said += " Something else refers to the whole, too, which then stays, and no longer sees what is written here."
+        refers = "may refer" if _is_tensor(value) else "refers"
+        said += (
+            f" Something else {refers} to the whole, too, which then stays, and no longer sees what is written here."
+        )
     return Saving(
         name, "copy", whole - shown, lossless=True, safe=not is_shared, sentence=said, code=f"{name} = {name}.{copy}()"
     )
 
 
 def _is_shared(value: Any) -> bool:
-    """Whether anything but this part refers to the array that it is a part of."""
-    return is_plain(value) and value.base is not None and sys.getrefcount(value.base) > _REFERENCES
+    """Whether anything but this part refers to the array that it is a part of; of a tensor nothing tells."""
+    return _is_tensor(value) or (
+        is_plain(value) and value.base is not None and sys.getrefcount(value.base) > _REFERENCES
+    )
 
 
 def _shown(value: Any) -> int | None:

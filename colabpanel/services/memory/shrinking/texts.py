@@ -44,7 +44,7 @@ def _columns(value: Any) -> Iterator[tuple[Any, int]]:
         if not _may_be_text(column.dtype) or not len(column):
             continue
         sample = column.iloc[:: every(len(column), _SAMPLE)]
-        if not _is_text(sample):
+        if not _is_text(sample) or (str(column.dtype) == "string" and column.isna().any()):  # NA would become NaN
             continue
         distinct = sample.nunique()
         if distinct * _REPEATED <= len(sample):
