@@ -54,7 +54,7 @@ def head_of(member: MemberRecord, *, is_large: bool = False, aligned_from: int |
         is_large: Leave room for sizes of 64 bits, whatever they are now.
         aligned_from: Where the header begins, so that zeros in it let the bytes begin at a multiple of 64.
     """
-    name = _encoded(member.name)
+    name, flag = _encoded(member.name)
     is_large = is_large or member.packed >= MAX32 or member.size >= MAX32
     sizes = (MAX32, MAX32) if is_large else (member.packed, member.size)
     extra = _time_field(member) + (struct.pack("<HHQQ", 1, 16, member.size, member.packed) if is_large else b"")
@@ -63,14 +63,13 @@ def head_of(member: MemberRecord, *, is_large: bool = False, aligned_from: int |
         extra += _PADDING.pack(_PADDING_ID, spare + 2, 64) + bytes(spare)
     version = _VERSION64 if is_large else _VERSION
     stamp = _dos_time(member.modified)
-    fields = (version, _UTF8, member.method, *stamp, member.crc, *sizes, len(name), len(extra))
+    fields = (version, flag, member.method, *stamp, member.crc, *sizes, len(name), len(extra))
     return _LOCAL.pack(b"PK\x03\x04", *fields) + name + extra
 
 
 def entry_of(member: MemberRecord, start: int) -> bytes:
     """Return what the table of contents says of a member whose header begins at ``start``."""
-    name, extra, values = _encoded(member.name), _time_field(member), []
-    fields = []
+    (name, flag), extra, values, fields = _encoded(member.name), _time_field(member), [], []
     for value in (member.size, member.packed, start):
         values.append(value) if value >= MAX32 else None
         fields.append(min(value, MAX32))
@@ -79,7 +78,7 @@ def entry_of(member: MemberRecord, start: int) -> bytes:
     size, packed, near = fields
     made_by = _UNIX << 8 | (_VERSION64 if values else _VERSION)
     attributes = (_REGULAR | member.mode) << 16
-    head = (made_by, made_by & 0xFF, _UTF8, member.method, *_dos_time(member.modified), member.crc, packed, size)
+    head = (made_by, made_by & 0xFF, flag, member.method, *_dos_time(member.modified), member.crc, packed, size)
     return _ENTRY.pack(b"PK\x01\x02", *head, len(name), len(extra), 0, 0, 0, attributes, near) + name + extra
 
 
@@ -87,13 +86,13 @@ def records_of(member: MemberRecord, start: int) -> tuple[bytes, bytes]:
     """Return `head_of` and `entry_of` a member at once, which a hundred thousand small files are glad of."""
     if max(member.size, member.packed, start) >= MAX32:
         return head_of(member), entry_of(member, start)
-    name, extra, stamp = _encoded(member.name), _time_field(member), _dos_time(member.modified)
+    (name, flag), extra, stamp = _encoded(member.name), _time_field(member), _dos_time(member.modified)
     sizes = (member.crc, member.packed, member.size, len(name), len(extra))
     tail = name + extra
-    head = _LOCAL.pack(b"PK\x03\x04", _VERSION, _UTF8, member.method, *stamp, *sizes) + tail
+    head = _LOCAL.pack(b"PK\x03\x04", _VERSION, flag, member.method, *stamp, *sizes) + tail
     made_by, attributes = _UNIX << 8 | _VERSION, (_REGULAR | member.mode) << 16
     entry = _ENTRY.pack(
-        b"PK\x01\x02", made_by, _VERSION, _UTF8, member.method, *stamp, *sizes, 0, 0, 0, attributes, start
+        b"PK\x01\x02", made_by, _VERSION, flag, member.method, *stamp, *sizes, 0, 0, 0, attributes, start
     )
     return head, entry + tail
 
@@ -108,8 +107,12 @@ def tail_of(count: int, size: int, start: int) -> bytes:
     return record + _END.pack(b"PK\x05\x06", 0, 0, few, few, short, near, 0)
 
 
-def _encoded(name: str) -> bytes:
-    return name.encode("utf-8", "surrogateescape")
+def _encoded(name: str) -> tuple[bytes, int]:
+    """Return a name as bytes, and the flag that says UTF-8: of one that is none, readers would refuse the archive."""
+    try:
+        return name.encode(), _UTF8
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogateescape"), 0
 
 
 def _time_field(member: MemberRecord) -> bytes:

@@ -3,6 +3,7 @@
 
 const PAGE = Math.random().toString(36).slice(2) + Date.now().toString(36);
 const FOLD_AT = 32 * 2 ** 20; // bytes in memory until the browser is handed them as a Blob, which it may put on disk
+const MOST_BATCHES = 50;
 const SLICE = 500; // files told about in one message
 const OPFS_PREFIX = "colabpanel-";
 
@@ -236,8 +237,8 @@ function makeUploads(send) {
     const files = Array.from(list);
     if (!files.length) return;
     const id = `${PAGE}-${number++}`;
-    batches.clear(); // an upload of files chosen before is given up by the kernel
-    batches.set(id, { files, hashes: new Map() });
+    batches.set(id, { files, hashes: new Map() }); // those chosen before may still be on their way, or tried again
+    if (batches.size > MOST_BATCHES) batches.delete(batches.keys().next().value);
     for (let first = 0; first < files.length; first += SLICE) {
       const told = files.slice(first, first + SLICE).map((file) => [file.webkitRelativePath || file.name, file.size, file.lastModified]);
       send({ kind: "chosen", transfer: id, page: PAGE, total: files.length, first, files: told });
@@ -256,7 +257,8 @@ function makeUploads(send) {
       entry.sum.update(gap);
       entry.at += gap.length;
     }
-    if (entry.at === start && !entry.hex) { entry.sum.update(data); entry.at += data.length; }
+    const fresh = data.subarray(Math.max(entry.at - start, 0)); // what an earlier try has not summed up
+    if (fresh.length && !entry.hex) { entry.sum.update(fresh); entry.at += fresh.length; }
     if (start + data.length < file.size) return null;
     if (!entry.hex) entry.hex = entry.sum.hex();
     return entry.hex;
@@ -264,7 +266,8 @@ function makeUploads(send) {
 
   async function answer(message) {
     const batch = batches.get(message.transfer);
-    if (message.kind !== "want" || !batch) return;
+    if (message.kind !== "want" || (!batch && message.page !== PAGE)) return;
+    if (!batch) throw new Error("it no longer knows these files. Choose them again.");
     const sums = [], buffers = [];
     for (const [index, start, length] of message.parts) {
       try {

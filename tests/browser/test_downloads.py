@@ -20,6 +20,7 @@ from colabpanel.services.transfer.chosen import ChosenFiles, watch_choices
 from colabpanel.services.transfer.incoming import plan_upload
 from colabpanel.services.transfer.polling import PollingLink
 from colabpanel.services.transfer.receiving import receive
+from colabpanel.widgets.image_view import resource
 from colabpanel.widgets.upload_fallback import UploadFallback
 from tests.children import command_of
 
@@ -349,3 +350,32 @@ def test_it_looks_as_it_should(page: Page, tmp_path: Path, shots: Shots, theme: 
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             assert not page.evaluate(HACKED)
             shots.save(page, f"dashboard-{theme}-{width}-downloads")
+
+
+UPLOADS = """async () => {
+  const sent = [], uploads = makeUploads((message) => sent.push(message));
+  const bytes = (size, seed) => Uint8Array.from({ length: size }, (_, at) => (at * 31 + seed) % 251);
+  const file = (name, size, seed) => new File([bytes(size, seed)], name);
+  const truth = (size, seed) => { const sum = new Sha256(); sum.update(bytes(size, seed)); return sum.hex(); };
+  const ask = async (transfer, ...parts) => {
+    sent.length = 0;
+    uploads.hear({ kind: "want", transfer, page: PAGE, number: 0, parts });
+    await uploads.settled();
+    return sent[0];
+  };
+  uploads.choose([file("first", 300, 1), file("second", 800, 2)]);
+  const first = sent[0].transfer;
+  uploads.choose([file("later", 20, 3)]);
+  const again = [];
+  for (const parts of [[[0, 0, 300], [1, 0, 212]], [[1, 212, 512]], [[0, 0, 300], [1, 212, 212]], [[1, 424, 376]]])
+    again.push((await ask(first, ...parts)).sums.at(-1));
+  const lost = await ask("unknown", [0, 0, 1]);
+  return [again.at(-1) === truth(800, 2), again[1], lost.kind, lost.message];
+}"""
+
+
+def test_files_chosen_later_leave_an_upload_alone_and_a_retry_sums_up_all_of_it(page: Page) -> None:
+    page.add_script_tag(content=resource("browser_transfer.js"))
+    sums_up, unfinished, kind, message = page.evaluate(UPLOADS)
+    assert (sums_up, unfinished, kind) == (True, None, "error")
+    assert "no longer knows these files" in message

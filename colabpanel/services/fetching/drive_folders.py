@@ -19,11 +19,15 @@ from colabpanel.services.staging.names import safe_parts
 
 __all__ = ["DriveFile", "files_in"]
 
-_LIST = (
-    "import gdown, json, sys; "
-    "found = gdown.download_folder(id=sys.argv[1], skip_download=True, quiet=True, use_cookies=False); "
-    "print(json.dumps([[one.id, one.path] for one in found]))"
-)
+_LIST = """
+import gdown, json, sys
+try:
+    found = gdown.download_folder(id=sys.argv[1], skip_download=True, quiet=True, use_cookies=False)
+    print(json.dumps([[one.id, one.path] for one in found]))
+except Exception as error:
+    print(json.dumps(type(error).__name__))
+"""
+_TOO_MANY = "FolderContentsMaximumLimitError"
 _LOOK = 0.1
 
 
@@ -52,7 +56,13 @@ def files_in(folder: str, progress: Progress) -> tuple[list[DriveFile], list[Ski
         )
     progress.start(None, "Listing the folder")
     try:
-        found = [(str(key), str(path)) for key, path in json.loads(_output_of(folder, progress).splitlines()[-1])]
+        listed = json.loads(_output_of(folder, progress).splitlines()[-1])
+        if listed == _TOO_MANY:
+            raise SourceLostError(
+                "The folder holds more files than gdown lists: 50.",
+                hint="Zip it on Drive and give the link of the zip, mount Drive, or use a remote (rclone).",
+            )
+        found = [(str(key), str(path)) for key, path in listed]
     except (ValueError, TypeError, IndexError):
         raise SourceLostError(
             "Google Drive does not list this folder.",

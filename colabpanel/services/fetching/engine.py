@@ -40,6 +40,8 @@ _FIRST = 1 << 20
 """Bytes that are asked for before it is known how many there are."""
 
 _MOST_TRIES = 3
+_COMPRESSED = (".gz", ".tgz", ".svgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".tzst", ".br", ".z")
+"""Names of files that some servers call compressed, and mean the files themselves."""
 _MOST_STAND_INS = 3
 
 
@@ -90,6 +92,7 @@ class _Fetch:
         opened = self._open()
         try:
             version, target = version_of(opened.response), self._folder / self._name(opened)
+            _insist_on_plain_bytes(opened, target.name)
             self._insist_on_place(target)
             if self._is_there(target, version):
                 return self._result(target, version, reused=True)
@@ -230,6 +233,16 @@ class _Fetch:
             "checked": [*(["size"] if version.size is not None else []), *compared],
             "source": self._address.shown,
         }
+
+
+def _insist_on_plain_bytes(opened: Opened, name: str) -> None:
+    """Refuse an answer that is compressed on its way, though that was not asked for: its bytes are not the file's."""
+    coding = opened.response.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding not in {"", "identity"} and not name.lower().endswith(_COMPRESSED):
+        raise InputError(
+            f"{opened.address.host} sends the file compressed ({coding[:20]}), which it was asked not to do.",
+            hint="Give an address that gives the file itself.",
+        )
 
 
 def _gives_parts(opened: Opened) -> bool:

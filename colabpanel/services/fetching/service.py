@@ -192,7 +192,7 @@ def _call(request: Request, progress: Progress) -> dict[str, Any]:
             "colabpanel.services.fetching.engine:fetch_here", {"request": request.to_json()}, progress=progress
         )
     except JobCancelledError:
-        raise JobCancelledError(hint="What has come so far is kept: fetch it again to go on.") from None
+        raise JobCancelledError(hint="Fetch it again: where the server gives parts, it goes on from there.") from None
     return found
 
 

@@ -55,6 +55,8 @@ def picture_of(
         InputError: It cannot be shown.
         MissingLibraryError: A library that it takes is not installed.
     """
+    if options and not is_array(value):
+        raise InputError(f"{next(iter(options))}= is for arrays and tensors.", hint="Leave it out.")
     if isinstance(value, str | os.PathLike):
         return look(Path(value), frame=frame, root=root, progress=progress)
     if isinstance(value, bytes | bytearray | memoryview):

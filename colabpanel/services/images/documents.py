@@ -20,6 +20,7 @@ __all__ = ["drawn_page", "is_pdf", "is_svg", "svg_picture"]
 _MOST_SVG = 2 << 20
 _MOST_PDF = 256 << 20
 _LARGEST_SCALE = 3.0
+_PROLOG = {b"<?": b"?>", b"<!--": b"-->", b"<!": b">"}
 _SVG_HEAD = re.compile(rb"<(?:\w+:)?svg[\s>]")
 _SVG_TAG = re.compile(rb"<(?:\w+:)?svg\s[^>]*>", re.DOTALL)
 _LENGTH = r"\s{}\s*=\s*[\"']\s*([0-9.]+)(px|pt|)\s*[\"']"
@@ -30,9 +31,25 @@ _SCRIPTED = re.compile(rb"<script|\son\w+\s*=|javascript:", re.IGNORECASE)
 def is_svg(head: bytes, name: str) -> bool:
     """Whether a file that begins so is an SVG drawing."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    return start.startswith(b"<") and (
-        _SVG_HEAD.search(head) is not None or (name.lower().endswith(".svg") and start.startswith(b"<?xml"))
-    )
+    root = _without_prolog(start)
+    if root is None:  # it begins further on
+        return name.lower().endswith(".svg") and start.startswith(b"<")
+    return _SVG_HEAD.match(root) is not None
+
+
+def _without_prolog(data: bytes) -> bytes | None:
+    """Return what follows the declarations and comments of XML; None where they do not end within these bytes."""
+    while True:
+        data = data.lstrip()
+        opening = next((one for one in _PROLOG if data.startswith(one)), None)
+        if opening is None:
+            return data
+        closing = _PROLOG[opening]
+        if opening == b"<!" and b"[" in data.partition(b">")[0]:
+            closing = b"]>"
+        _, end, data = data.partition(closing)
+        if not end:
+            return None
 
 
 def is_pdf(head: bytes) -> bool:

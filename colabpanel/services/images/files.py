@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from colabpanel.errors import InputError
 from colabpanel.services.images.decoders import insist_on_room, loaded, open_image, orient, wrong_suffix
+from colabpanel.services.images.depths import scale_of
 from colabpanel.services.images.documents import drawn_page, is_pdf, is_svg, svg_picture
 from colabpanel.services.images.rendering import encoded, histogram_of, reduced, seen, thumbnail_bytes
 from colabpanel.services.images.scaling import WHITE
@@ -74,6 +75,7 @@ def picture_of_file(stream: IO[bytes], name: str, size: int, frame: int, edge: i
     is_animated = opened.format in _ANIMATED and frames != 1
     _go_to(opened, frame, frames, title)
     full = opened.size
+    is_as_stored = scale_of(opened) == 1
     opened.draft(None, (edge, edge))  # JPEG can be decoded small
     insist_on_room(opened, title)
     image, missing = loaded(opened, title)
@@ -89,7 +91,7 @@ def picture_of_file(stream: IO[bytes], name: str, size: int, frame: int, edge: i
         "frames": frames,
         "details": details,
         "animation": animation,
-        **_shown(upright, (width, height), edge, [note for note in notes if note]),
+        **_shown(upright, (width, height), edge, [note for note in notes if note], is_as_stored=is_as_stored),
     }
 
 
@@ -114,7 +116,7 @@ def _turned(size: tuple[int, int], image: Image) -> tuple[int, int]:
     return (size[1], size[0]) if lies else size
 
 
-def _shown(image: Image, full: tuple[int, int], edge: int, notes: list[str]) -> Facts:
+def _shown(image: Image, full: tuple[int, int], edge: int, notes: list[str], *, is_as_stored: bool = True) -> Facts:
     """Return the fields that any decoded image has; ``full`` is its size in the file."""
     visible, low, high = seen(image, edge)
     small = reduced(visible, edge)
@@ -124,7 +126,7 @@ def _shown(image: Image, full: tuple[int, int], edge: int, notes: list[str]) -> 
     return {
         "data": told.data,
         "kind": told.kind,
-        "exact": told.exact and small.size == full and (low, high) in _AS_THEY_ARE,
+        "exact": told.exact and small.size == full and (low, high) in _AS_THEY_ARE and is_as_stored,
         "low": low,
         "high": high,
         "histogram": histogram_of(small),
@@ -134,13 +136,15 @@ def _shown(image: Image, full: tuple[int, int], edge: int, notes: list[str]) -> 
 
 def _frames_of(opened: Image, size: int) -> int | None:
     """Return how many frames or pages there are; None where counting them would take long or fails."""
-    if not hasattr(opened, "n_frames"):
+    if not hasattr(type(opened), "n_frames") and "n_frames" not in vars(opened):  # asking for it counts
         return 1
     if size > _COUNTED_UP_TO:
         return None
     try:
-        return int(opened.n_frames)
+        return int(getattr(opened, "n_frames"))  # noqa: B009 - only some kinds of images have it
     except Exception:  # noqa: BLE001 - a damaged chain of pages; the first of them may be fine
+        with contextlib.suppress(Exception):
+            opened.seek(0)
         return None
 
 
@@ -215,6 +219,9 @@ def pixel_of_file(stream: IO[bytes], name: str, frame: int, x: int, y: int) -> l
     opened = open_image(stream, title)
     _go_to(opened, frame, None, title)
     insist_on_room(opened, title)
+    scale = scale_of(opened)
+    if scale is None:
+        raise InputError(f"{title} holds finer values than are decoded here, so they cannot be told.")
     decoded, missing = loaded(opened, title)
     if missing:
         raise InputError(f"{title} is cut short or damaged, so its pixels cannot be read for certain.")
@@ -224,7 +231,7 @@ def pixel_of_file(stream: IO[bytes], name: str, frame: int, x: int, y: int) -> l
             f"{title} has no pixel at {x}, {y}.", hint=f"It has {image.width:,} x {image.height:,} pixels."
         )
     value: Any = image.getpixel((x, y))
-    return [float(part) for part in (value if isinstance(value, tuple) else (value,))]
+    return [float(part) / scale for part in (value if isinstance(value, tuple) else (value,))]
 
 
 def thumbnail_of_file(stream: IO[bytes], name: str, edge: int, most: int) -> tuple[int, int, bytes]:

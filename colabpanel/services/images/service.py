@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from colabpanel.hosts import state_dir
 from colabpanel.progress import Progress
 from colabpanel.services.images.cache import ThumbnailCache
 from colabpanel.services.images.models import CheckedImages, ImageFolder, Picture, Thumbnail
-from colabpanel.services.images.workers import Answer, ask, ask_all, error_of
+from colabpanel.services.images.workers import DEADLINE, Answer, ask, ask_all, error_of
 from colabpanel.services.paths import anchored
 from colabpanel.services.skipped import Skipped
 
@@ -60,8 +60,7 @@ def look(
         StorageError: Its disk or Drive does not answer.
     """
     place = _place(path, root) if folder is None or number is None else _place_in(folder, number, root)
-    deadline = _THROUGH_AN_ARCHIVE if "member" in place else 20.0
-    return picture_from(ask({"task": "picture", "frame": frame, **place}, progress=progress, deadline=deadline))
+    return picture_from(ask({"task": "picture", "frame": frame, **place}, progress=progress, deadline=_patience(place)))
 
 
 def look_at_bytes(data: bytes, *, title: str = "image", frame: int = 0, progress: Progress | None = None) -> Picture:
@@ -105,10 +104,11 @@ def pixel(
         progress: May cancel it.
 
     Raises:
-        InputError: There is no such pixel.
+        InputError: There is no such pixel, or it is stored more finely than it is decoded.
     """
     place = _place(path, root) if folder is None or number is None else _place_in(folder, number, root)
-    return tuple(ask({"task": "pixel", "frame": frame, "x": x, "y": y, **place}, progress=progress))
+    task = {"task": "pixel", "frame": frame, "x": x, "y": y, **place}
+    return tuple(ask(task, progress=progress, deadline=_patience(place)))
 
 
 def thumbnails(
@@ -218,6 +218,11 @@ def _of_each(
     options = {"deadline": _THROUGH_AN_ARCHIVE, "workers": 1} if reads_through else {}
     for index, answer in ask_all(requests, progress=progress, **options):  # type: ignore[arg-type]
         yield order[index], answer
+
+
+def _patience(place: Mapping[str, object]) -> float:
+    """Return the seconds to wait for an image."""
+    return _THROUGH_AN_ARCHIVE if "member" in place else DEADLINE
 
 
 def _place(path: str | Path, root: str | Path | None) -> dict[str, Any]:

@@ -19,14 +19,14 @@ from colabpanel.services.isolated import bury
 from colabpanel.services.staging.crew.crew import processors
 from colabpanel.services.staging.crew.served import receive, send
 
-__all__ = ["Answer", "Request", "ask", "ask_all", "error_of"]
+__all__ = ["DEADLINE", "Answer", "Request", "ask", "ask_all", "error_of"]
 
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
 
 _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from colabpanel.services.images.worker import serve; serve()"
 _LOOK = 0.1
-_DEADLINE = 20.0
+DEADLINE = 20.0
 _MOST_WORKERS = 4
 _EACH = 8
 """Images for which one more process is worth its start."""
@@ -38,13 +38,18 @@ class _Worker:
     """A process, and the request it is at."""
 
     def __init__(self, told: _Told) -> None:
-        self._child = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _BOOT, *filter(None, sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # an interrupted cell is meant for its parent alone
-        )
+        try:
+            self._child = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _BOOT, *filter(None, sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # an interrupted cell is meant for its parent alone
+            )
+        except OSError as error:
+            raise StorageError(
+                f"No process could be started to look at images ({error.strerror}).", hint="Free some memory."
+            ) from error
         self._told = told
         self.at: int | None = None
         self.since = 0.0
@@ -72,7 +77,7 @@ class _Worker:
             self._child.stdin.close()
 
 
-def ask(request: Request, *, progress: Progress | None = None, deadline: float = _DEADLINE) -> Any:
+def ask(request: Request, *, progress: Progress | None = None, deadline: float = DEADLINE) -> Any:
     """Return the answer to one request.
 
     Raises:
@@ -97,7 +102,7 @@ def ask_all(
     requests: Sequence[Request],
     *,
     progress: Progress | None = None,
-    deadline: float = _DEADLINE,
+    deadline: float = DEADLINE,
     workers: int | None = None,
 ) -> Iterator[tuple[int, Answer]]:
     """Yield the position of each request and its answer, in the order in which they come.

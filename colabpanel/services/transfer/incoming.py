@@ -150,7 +150,7 @@ class _Places:
             self.refused.append(Skipped(file.path, place))
             return
         self._taken.add(place)
-        part = place.with_name(f".{place.name[:_LONGEST]}.{_key(file)}.part")
+        part = place.with_name(f".{_shortened(place.name, '')}.{_key(file)}.part")
         self.files.append(Planned(index, file.size, place, part, _held(part, file.size)))
 
     def _place(self, file: OfferedFile) -> Path | str:
@@ -193,9 +193,14 @@ def _safe_name(name: str) -> str:
     unusual = '\\:*?"<>|'
     letters = "".join("_" if letter in unusual or unicodedata.category(letter)[0] == "C" else letter for letter in name)
     stem, dot, suffix = letters.strip(" ").rstrip(".").rpartition(".")
-    while len(os.fsencode(stem + dot + suffix)) > _LONGEST and len(stem) > 1:
+    return (_shortened(stem, dot + suffix) if stem else _shortened(dot + suffix, "")) or "_"
+
+
+def _shortened(stem: str, suffix: str) -> str:
+    """Return a name that is no longer than disks take, with room for what an unfinished one has more."""
+    while len(os.fsencode(stem + suffix)) > _LONGEST and len(stem) > 1:
         stem = stem[:-1]
-    return (stem + dot + suffix) or "_"
+    return stem + suffix
 
 
 def _key(file: OfferedFile) -> str:

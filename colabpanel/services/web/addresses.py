@@ -14,6 +14,7 @@ _PORTS = {"http": 80, "https": 443}
 _IN_PATH = "/%:@!$&'()*+,;=~-._"
 _IN_QUERY = _IN_PATH + "?"
 _LONGEST = 16_000
+_LONGEST_LABEL = 63  # letters between two dots of a host's name
 
 
 class Address(NamedTuple):
@@ -110,5 +111,7 @@ def _in_ascii(host: str) -> str:
     """
     name = (host if host.isascii() else host.encode("idna").decode("ascii")).lower().rstrip(".")
     if not all(letter.isalnum() or letter in "-._:" for letter in name):
+        raise ValueError(name)
+    if name and not all(0 < len(label) <= _LONGEST_LABEL for label in name.split(".")):
         raise ValueError(name)
     return name

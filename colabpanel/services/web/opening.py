@@ -6,9 +6,11 @@ import http.client
 import random
 import socket
 import ssl
+import string
 import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
+from urllib.parse import quote
 
 from colabpanel.errors import InputError, SourceLostError
 from colabpanel.progress import Progress
@@ -154,7 +156,8 @@ class Opener:
                 reason = _in_words(error, address)
             wait(pauses.after_failure(asked), self._progress)
         raise SourceLostError(
-            f"{address.host} does not give the file: {reason}.", hint="Try again later; what has come so far is kept."
+            f"{address.host} does not give the file: {reason}.",
+            hint="Try again later.",
         )
 
     def _follow(self, address: Address, headers: Mapping[str, str]) -> Opened:
@@ -168,7 +171,7 @@ class Opener:
                 further = response.headers.get("Location")
                 if response.status not in _REDIRECTS or not further:
                     return self._insist_on_success(Opened(address, line, response, body, sums))
-                address = address.join(further)
+                address = address.join(_as_sent(further))
         except BaseException:
             line.close()
             raise
@@ -206,3 +209,11 @@ def _in_words(error: Exception, address: Address) -> str:
     if isinstance(error, http.client.HTTPException):
         return "what it answers is no HTTP"
     return error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error) or "it hangs up"
+
+
+def _as_sent(location: str) -> str:
+    """Return an address of a header in ASCII; servers write UTF-8 there, and it was read as Latin-1."""
+    try:
+        return quote(location.encode("latin-1"), safe=string.punctuation)
+    except UnicodeEncodeError:
+        return location

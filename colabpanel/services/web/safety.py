@@ -17,6 +17,7 @@ from colabpanel.services.web.addresses import Address
 __all__ = ["is_public", "resolve"]
 
 _PORTS = {80, 443}
+_NOT_OF_THE_INTERNET = [ipaddress.ip_network(network) for network in ("192.0.0.0/24", "192.88.99.0/24")]
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -33,7 +34,10 @@ def resolve(address: Address, *, served: bool) -> list[str]:
     """
     if served and address.port not in _PORTS:
         raise InputError(f"Port {address.port} is not asked from a dashboard.", hint="Only ports 80 and 443 are.")
-    found = getaddrinfo(address.host, address.port, type=SOCK_STREAM)
+    try:
+        found = getaddrinfo(address.host, address.port, type=SOCK_STREAM)
+    except UnicodeError:
+        raise InputError("This is no address of a file.", hint="Copy the link again.") from None
     numbers = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if served and not (numbers and all(map(is_public, numbers))):
         raise InputError(
@@ -46,15 +50,17 @@ def resolve(address: Address, *, served: bool) -> list[str]:
 def is_public(number: str) -> bool:
     """Whether an IP address belongs to the public internet, as does any that is wrapped into it.
 
-    Those of tunnels (6to4 and Teredo) do not, whatever the running Python says of them.
+    Those of tunnels (6to4 and Teredo), of sites and of protocols do not, whatever the running Python says of them.
     """
     address = ipaddress.ip_address(number.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
-        if address.teredo is not None or address.sixtofour is not None:
+        if address.teredo is not None or address.sixtofour is not None or address.is_site_local:
             return False
         inner = _wrapped(address)
         if inner is not None:
             return is_public(str(inner))
+    if any(address in network for network in _NOT_OF_THE_INTERNET if network.version == address.version):
+        return False
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_loopback or address.is_link_local
     )

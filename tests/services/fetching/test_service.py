@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import sys
@@ -26,7 +27,8 @@ from colabpanel.services.fetching.service import fetch, fetch_summary
 from tests.archives import TREE, make_zip, tree_of
 from tests.children import children_now
 from tests.fakes import FakeHost, RecordingProgress
-from tests.http_faults import FaultyServer
+from tests.http_faults import FaultyServer, Page
+from tests.services.fetching.conftest import fetch_here
 
 FOLDER = "https://drive.google.com/drive/folders/1F"
 
@@ -112,7 +114,7 @@ def test_cancelling_ends_a_server_that_says_nothing(server: FaultyServer, host: 
         held.set()
     error = job.exception()
     assert isinstance(error, JobCancelledError)
-    assert "kept" in error.hint
+    assert "goes on from there" in error.hint
     assert not (tmp_path / "data.bin").exists()
 
 
@@ -168,6 +170,31 @@ def test_a_folder_that_is_not_listed_is_named(gdown: Lister, host: FakeHost, tmp
     gdown(body)
     with pytest.raises(SourceLostError, match="does not list this folder"):
         fetch(FOLDER, tmp_path / "out", host=host)
+
+
+def test_a_folder_of_too_many_files_is_named(gdown: Lister, host: FakeHost, tmp_path: Path) -> None:
+    gdown("raise type('FolderContentsMaximumLimitError', (Exception,), {})")
+    with pytest.raises(SourceLostError, match="more files than gdown lists: 50"):
+        fetch(FOLDER, tmp_path / "out", host=host)
+
+
+def test_a_redirect_may_be_written_in_utf8(server: FaultyServer, tmp_path: Path) -> None:
+    place = "/daten-f\u00fcr.bin"
+    server.pages["/daten-f%C3%BCr.bin"] = Page(b"data")
+    server.pages["/"] = Page(location=place.encode().decode("latin-1"))
+    fetched = fetch_here(f"{server.url}/", tmp_path)
+    assert Path(fetched["path"]).read_bytes() == b"data"
+
+
+def test_an_answer_that_is_compressed_on_its_way_is_not_taken_for_the_file(
+    server: FaultyServer, tmp_path: Path
+) -> None:
+    for name in ("table.csv", "table.csv.gz"):
+        server.pages[f"/{name}"] = Page(gzip.compress(b"a,b"), headers={"Content-Encoding": "gzip"})
+    with pytest.raises(InputError, match=r"sends the file compressed \(gzip\)"):
+        fetch_here(f"{server.url}/table.csv", tmp_path)
+    assert tree_of(tmp_path) == {}
+    assert gzip.decompress(Path(fetch_here(f"{server.url}/table.csv.gz", tmp_path)["path"]).read_bytes()) == b"a,b"
 
 
 def test_folders_have_no_checksum_and_are_not_for_visitors(gdown: Lister, host: FakeHost, tmp_path: Path) -> None:

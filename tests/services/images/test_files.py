@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 import sys
+import zlib
 from pathlib import Path
 from typing import Any, cast
 
@@ -114,6 +116,48 @@ def test_sixteen_bits_are_scaled_and_read_exactly() -> None:
     assert (_pixels(picture).min(), _pixels(picture).max()) == (0, 255)
     assert not picture.exact
     assert _answer(data, "pixel", x=7, y=3)["answer"] == [float(values[3, 7])]
+
+
+def _png(width: int, depth: int, colour: int, rows: list[bytes]) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, len(rows), depth, colour, 0, 0, 0)
+    packed = zlib.compress(b"".join(b"\0" + row for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+
+
+def test_pixels_are_those_of_the_file_or_are_not_told() -> None:
+    for depth, row, value in ((4, b"\x1f", 1.0), (2, b"\x70", 1.0), (2, b"\xb0", 2.0)):
+        data = _png(2, depth, 0, [row])
+        assert not _picture(data).exact
+        assert _answer(data, "pixel", x=0, y=0)["answer"] == [value]
+    fine = _png(1, 16, 2, [struct.pack(">HHH", 1000, 2000, 65535)])
+    assert not _picture(fine).exact
+    assert "finer values than are decoded" in _answer(fine, "pixel", x=0, y=0)["trouble"]
+    plain = {b"P5 1 1 255\n\x07": [7.0], b"P2 1 1 65535\n1000\n": [1000.0], b"P5 1 1 15\n\x07": None}
+    for data, values in plain.items():
+        assert _answer(data, "pixel", name="a.pgm", x=0, y=0).get("answer") == values
+
+
+def test_a_file_whose_later_pages_are_damaged_shows_its_first() -> None:
+    stream = io.BytesIO()
+    photo(30, 20).save(stream, "TIFF")
+    data = bytearray(stream.getvalue())
+    (first,) = struct.unpack_from("<I", data, 4)
+    (entries,) = struct.unpack_from("<H", data, first)
+    struct.pack_into("<I", data, first + 2 + 12 * entries, len(data) + 1000)
+    picture = _picture(bytes(data), "a.tif")
+    assert (picture.width, picture.height) == (30, 20)
+    assert np.array_equal(_pixels(picture), np.asarray(photo(30, 20)))
+
+
+def test_a_page_of_the_web_with_a_drawing_in_it_is_no_drawing() -> None:
+    page = b"<!DOCTYPE html><html><body><svg width='9'></svg></body></html>"
+    assert "answer" not in _answer(page, name="cat.jpg")
+    assert "answer" not in _answer(page, name="cat.svg")
+    head = b"\xef\xbb\xbf <?xml version='1.0'?>\n<!-- <html> --><!DOCTYPE svg [ <!ELEMENT a ANY> ]>\n"
+    assert _picture(head + SVG.lstrip(), "a.svg").kind == "image/svg+xml"
 
 
 def test_floats_with_holes_are_scaled() -> None:

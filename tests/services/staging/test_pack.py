@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 import time
 import zipfile
 import zlib
@@ -17,11 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from colabpanel.errors import InputError, JobCancelledError, OutsideRootError, PathError, StorageError
+from colabpanel.progress import Progress
 from colabpanel.services.skipped import Skipped
 from colabpanel.services.staging.packing import compress, engine, zip_pack
 from colabpanel.services.staging.packing.service import pack
 from colabpanel.services.staging.packing.zip_writer import PackedMember, Written, ZipWriter
 from colabpanel.services.staging.service import stage
+from colabpanel.services.transfer.outgoing import outgoing
 from colabpanel.services.walk import files_below
 from colabpanel.services.zip_records import STORED
 from tests.archives import tree_of
@@ -266,3 +269,17 @@ def test_numbers_beyond_32_bits_stand_in_zip64_fields() -> None:
     with zipfile.ZipFile(stream) as archive:
         assert len(archive.infolist()) == 70_001
         assert archive.read("late") == b"abc"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="this system has no such names")
+def test_a_name_that_is_no_text_spoils_the_archive_for_nobody(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "f\u00fcr.txt").write_bytes(b"1")
+    (folder / os.fsdecode(b"b\xff.txt")).write_bytes(b"2")
+    pack(folder, tmp_path / "a.zip")
+    (tmp_path / "b.zip").write_bytes(b"".join(piece.data for piece in outgoing(folder).pieces(Progress())))
+    for name in ("a.zip", "b.zip"):
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            found = {member.rpartition("/")[2]: archive.read(member) for member in archive.namelist()}
+        assert found == {"f\u00fcr.txt": b"1", "b\u00a0.txt": b"2"}

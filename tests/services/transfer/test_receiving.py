@@ -147,6 +147,12 @@ def test_the_rules_for_files_that_are_there(page: FakePage, tmp_path: Path) -> N
     assert _upload(page, tmp_path / "x", {"b:": b"1", "b?": b"2"}).files == ("b_", "b_ (1)")
 
 
+def test_names_as_long_as_disks_take_arrive(page: FakePage, tmp_path: Path) -> None:
+    names = ["\u6587" * 80, "\u6587" * 80 + ".png", "x" * 255]
+    received = _upload(page, tmp_path, dict.fromkeys(names, b"1"))
+    assert (received.status, len(tree_of(tmp_path))) == ("ok", 3)
+
+
 def test_a_file_that_appears_meanwhile_is_not_replaced(page: FakePage, tmp_path: Path) -> None:
     plan = plan_upload(_offer(page, {"a": b"new"}), tmp_path)
     (tmp_path / "a").write_bytes(b"mine")

@@ -129,3 +129,9 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
         assert address.target.isprintable()
         assert " " not in address.target
         assert parse(address.url)[:4] == address[:4]
+
+
+@pytest.mark.parametrize("host", ["example..com", ".example.com", f"{'a' * 64}.com", "a." * 200 + ".com"])
+def test_what_is_no_name_of_a_host_is_no_address(host: str) -> None:
+    with pytest.raises(InputError, match="no address of a file"):
+        parse(f"http://{host}/data.zip")

@@ -52,6 +52,9 @@ DATA = bytes(range(256)) * 40
         "2002:5db8:d822::",  # 93.184.216.34, through a tunnel
         "2001:0:4136:e378:8000:63bf:80ff:fffe",
         "::127.0.0.1",
+        "fec0::2",
+        "192.0.0.8",
+        "192.88.99.1",
     ],
 )
 def test_addresses_of_a_network_of_its_own_are_not_public(number: str) -> None:
