@@ -156,7 +156,7 @@ class DumpCard:
         )
 
     def _done(self, dumped: Dumped, folder: str) -> Message:
-        self._last = {**(self._last or {}), **dumped.fingerprints}
+        self._last = {name: dumped.fingerprints.get(name) for name in dumped.snapshot.saved}
         self.refresh()
         self._saved(folder)
         snapshot: Snapshot = dumped.snapshot

@@ -58,6 +58,16 @@ def test_variables_are_listed_and_saved(tab: DumpTab, host: FakeHost) -> None:
     assert "would replace yours" in tab.files.contents_table.value
 
 
+def test_what_the_last_snapshot_has_not_is_not_as_it_was(tab: DumpTab) -> None:
+    card = tab.variables
+    for names in (["array", "rows"], ["rows"]):
+        card.chosen.value = names
+        card.save_button.click()
+        tab.update()
+    assert card.table.value.count("as it was") == 1
+    assert "not in it" in card.table.value
+
+
 def test_what_changed_is_shown_and_alone_written(tab: DumpTab, host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     card = tab.variables
     host.variables["large"] = np.random.default_rng(0).random(100_000)

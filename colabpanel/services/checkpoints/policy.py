@@ -90,6 +90,7 @@ class Schedule:
         """Whether a checkpoint is due at this step."""
         if self._last_step is None:
             self._last_step = min(step, 0)
+        self._last_step = min(self._last_step, step)  # training began anew
         if self._steps is not None and step - self._last_step >= self._steps:
             return True
         return self._minutes is not None and self._clock() - self._last_time >= self._minutes * 60

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from colabpanel.errors import ArchiveError, InputError, PathError, StorageError, TrustError
 from colabpanel.progress import Progress
 from colabpanel.services.checkpoints.files_of import problem_in, remove_folder
-from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts
+from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts, reason_of
 from colabpanel.services.checkpoints.frameworks._registry import framework_called
 from colabpanel.services.checkpoints.metrics import best_first, insist_on
 from colabpanel.services.checkpoints.mirroring import copy_folder
@@ -116,9 +116,12 @@ def fill(record: Record, folder: Path, parts: Parts, *, strict: bool, trusted: b
         ArchiveError: A file cannot be read.
         InputError: It does not fit.
     """
+    extra = _read_extra(folder / EXTRA, trusted=trusted) if (folder / EXTRA).exists() else None
     outcome = framework_called(record.framework).restore(folder, parts, strict=strict, trusted=trusted)
-    if (folder / EXTRA).exists():
-        _fill_extra(folder / EXTRA, parts, outcome, trusted=trusted)
+    if isinstance(extra, str):
+        outcome.not_restored.append(("extra", extra))
+    elif extra is not None:
+        _fill_extra(extra, parts, outcome)
     outcome.not_restored += [
         (name, "nothing was saved under this name") for name in parts.extra if name not in outcome.extra
     ]
@@ -127,17 +130,26 @@ def fill(record: Record, folder: Path, parts: Parts, *, strict: bool, trusted: b
     return outcome
 
 
-def _fill_extra(path: Path, parts: Parts, outcome: Outcome, *, trusted: bool) -> None:
+def _read_extra(path: Path, *, trusted: bool) -> dict[str, Any] | str:
+    """Return what else was saved, or why it cannot be loaded: the weights are no worse for it."""
     try:
-        found = load(path, trusted=trusted)
+        return load(path, trusted=trusted)
     except TrustError as error:
-        outcome.not_restored.append(("extra", f"{error.message} Pass trusted=True to load it."))
-        return
+        return f"{error.message} Pass trusted=True to load it."
+    except ArchiveError as error:
+        return error.message
+
+
+def _fill_extra(found: dict[str, Any], parts: Parts, outcome: Outcome) -> None:
     outcome.extra.update(found)
     for name, target in parts.extra.items():
         if name in found and hasattr(target, "load_state_dict"):
-            target.load_state_dict(found[name])
-            outcome.restored.append(name)
+            try:
+                target.load_state_dict(found[name])
+            except Exception as error:  # noqa: BLE001 - it is an object of the user's
+                outcome.not_restored.append((name, f"it does not fit ({reason_of(error)})"))
+            else:
+                outcome.restored.append(name)
     outcome.restored.append("extra")
 
 

@@ -146,7 +146,7 @@ class Checkpoints(OpenedCheckpoints):
         self._schedule.saved(step)
         self._requests.done()
         if metrics:
-            insist_on(self.policy.monitor, wanted.metrics)
+            insist_on(self.policy.monitor, dict.fromkeys([*wanted.metrics, *map(str, metrics)]))
         return _as_checkpoint(written, self._local.folder)
 
     def save_if_due(self, model: Any, *, step: int, **what: Any) -> Future[Checkpoint] | None:

@@ -6,13 +6,13 @@ are answered by stand-ins, in `guarded`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from colabpanel.services.snapshots.guarded import GUARDED, ArrayType, Factory
+from colabpanel.services.snapshots.guarded import GUARDED
+from colabpanel.services.snapshots.stand_ins import FACTORIES, ArrayType, Factory, StandIn
 
-__all__ = ["hidden", "is_allowed", "resolve", "today"]
+__all__ = ["is_allowed", "resolve", "today"]
 
 _ALLOWED = {
     "builtins": "slice object range",
@@ -31,7 +31,6 @@ _ALLOWED = {
 _NAMES = {module: frozenset(names.split()) for module, names in _ALLOWED.items()}
 _ARRAY_TYPES = {("numpy", "ndarray"), ("array", "array")}
 _RENAMED = (("numpy.core.", "numpy._core."), ("__builtin__", "builtins"), ("pathlib._local", "pathlib"))
-_FACTORIES = frozenset(["list", "dict", "set", "int", "str", "float", "tuple", "bool"]) - {"set"}
 
 
 def today(module: str) -> str:
@@ -45,7 +44,7 @@ def today(module: str) -> str:
 def is_allowed(module: str, name: str) -> bool:
     """Whether such a name may be called."""
     module = today(module)
-    is_named_only = (module == "builtins" and name in _FACTORIES) or (module, name) in _ARRAY_TYPES
+    is_named_only = (module == "builtins" and name in FACTORIES) or (module, name) in _ARRAY_TYPES
     return is_named_only or (module, name) in GUARDED or name in _NAMES.get(module, ())
 
 
@@ -57,16 +56,17 @@ def resolve(module: str, name: str) -> Any:
     """
     module = today(module)
     if (module, name) in _ARRAY_TYPES:
-        return ArrayType()
+        return ArrayType(module)
     if (module, name) in GUARDED:
-        return hidden(GUARDED[module, name])
-    if module == "builtins" and name in _FACTORIES:
+        named = getattr(_load(module), name)
+        return StandIn(GUARDED[module, name], named if isinstance(named, type) else None)
+    if module == "builtins" and name in FACTORIES:
         return Factory(name)
     try:
         found = getattr(_load(module), name)
     except AttributeError:
         raise ImportError(f"{module} has no {name}") from None
-    return hidden(found) if callable(found) else found
+    return StandIn(found) if callable(found) else found
 
 
 def _load(module: str) -> Any:
@@ -76,25 +76,3 @@ def _load(module: str) -> Any:
         if module.startswith("numpy._core"):  # NumPy 1
             return import_module(module.replace("numpy._core", "numpy.core", 1))
         raise
-
-
-def hidden(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what calls a function and lets nothing of it be changed."""
-    return _Callable(call)
-
-
-class _Callable:
-    """Calls something, and hides it: a pickle can set attributes of whatever it holds."""
-
-    __slots__ = ("_call",)
-
-    _call: Callable[..., Any]
-
-    def __init__(self, call: Callable[..., Any]) -> None:
-        object.__setattr__(self, "_call", call)
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return self._call(*arguments, **options)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(name)

@@ -12,34 +12,17 @@ import collections
 import fractions
 import math
 import re
+import types
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["GUARDED", "ArrayType", "Factory", "fill_array", "fill_dtype", "fill_ordered"]
+from colabpanel.services.snapshots.stand_ins import EMPTY, ArrayType, Factory, StandIn
+
+__all__ = ["GUARDED", "fill_array", "fill_dtype", "fill_namespace", "fill_ordered"]
 
 _GATHERED = (list, tuple, dict, set, frozenset, str, bytes, bytearray)
-_FACTORIES = {
-    "list": list,
-    "dict": dict,
-    "set": set,
-    "int": int,
-    "str": str,
-    "float": float,
-    "tuple": tuple,
-    "bool": bool,
-}
+_UNITS = frozenset(["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as", "generic"])
 _DTYPE = re.compile(r"[<>|=]?([?bhilqpBHILQPefdgFDG]|[bBiufcSUVO]\d+|O|[mM]8(\[[\w/ ]+\])?)")
-
-
-class Factory:
-    """Stands for a type of Python itself that is named and not called, as ``defaultdict(list)`` does."""
-
-    def __init__(self, name: str) -> None:
-        self.kind = _FACTORIES[name]
-
-
-class ArrayType:
-    """Stands for ``numpy.ndarray`` and ``array.array``, which pickles of arrays name and do not call."""
 
 
 def _insist(condition: object, what: str) -> None:
@@ -74,9 +57,10 @@ def _bytearray(*parts: Any) -> bytearray:
 
 def _default_dict(*parts: Any) -> Any:
     factory, *rest = parts or (None,)
-    _insist(factory is None or isinstance(factory, Factory), "a defaultdict")
+    kind = factory.kind if isinstance(factory, Factory | StandIn) else factory
+    _insist(kind is None or kind in EMPTY, "a defaultdict")
     _insist(all(type(part) is dict for part in rest), "a defaultdict")
-    return collections.defaultdict(None if factory is None else factory.kind, *rest)
+    return collections.defaultdict(kind, *rest)
 
 
 def _fraction(*parts: int | str) -> fractions.Fraction:
@@ -120,7 +104,7 @@ def _frombuffer(data: Any, dtype: Any, shape: Any, order: str, *_axes: Any) -> A
 def _reconstruct(kind: Any, _shape: Any, _code: Any) -> Any:
     import numpy as np
 
-    _insist(isinstance(kind, ArrayType), "an array")
+    _insist(kind is np.ndarray or isinstance(kind, ArrayType), "an array")
     return np.ndarray.__new__(np.ndarray, (0,), "b")
 
 
@@ -156,7 +140,8 @@ def fill_array(target: Any, state: Any) -> None:
     _insist(type(shape) is tuple and all(type(n) is int and 0 <= n < 1 << 48 for n in shape), "a shape")
     if dtype.kind == "T" or (dtype == np.dtype(object) and dtype.names is None):
         _insist(type(data) is list and len(data) == math.prod(shape), "an array of objects")
-        _insist(dtype.kind == "O" or all(type(text) is str for text in data), "an array of strings")
+        missing = getattr(dtype, "na_object", "")
+        _insist(dtype.kind == "O" or all(type(text) is str or text is missing for text in data), "an array of strings")
     else:
         _insist(_is_plain(dtype) and isinstance(data, bytes), "an array")
         _insist(len(data) == math.prod(shape) * dtype.itemsize, "an array")
@@ -173,6 +158,16 @@ def fill_ordered(target: collections.OrderedDict[Any, Any], state: Any) -> None:
     target.__dict__.update(state)
 
 
+def fill_namespace(target: types.SimpleNamespace, state: Any) -> None:
+    """Do what BUILD does to a namespace: give it its names.
+
+    Raises:
+        ValueError: It would do more.
+    """
+    _insist(type(state) is dict and all(type(name) is str for name in state), "a namespace")
+    target.__dict__.update(state)
+
+
 def fill_dtype(dtype: Any, state: Any) -> Any:
     """Return the type of NumPy that BUILD would make of one; its fields are put together anew, not believed.
 
@@ -181,14 +176,27 @@ def fill_dtype(dtype: Any, state: Any) -> Any:
     """
     import numpy as np
 
-    _version, order, base, names, fields, size, *_rest = state
+    _version, order, base, names, fields, size, *rest = state
     if base is not None:
         element, shape = base
         _insist(_is_plain(element), "a type of NumPy")
         return np.dtype((element, shape))
+    if dtype.kind in "mM":
+        return _moments(dtype.kind, order, rest)
     if names is None:
         return dtype if order in {"|", "="} or dtype.kind in "SVO" else dtype.newbyteorder(order)
     formats = [fields[name][0] for name in names]
     _insist(all(map(_is_plain, formats)), "a type of NumPy")
     offsets = [fields[name][1] for name in names]
     return np.dtype({"names": list(names), "formats": formats, "offsets": offsets, "itemsize": size})
+
+
+def _moments(kind: str, order: str, rest: list[Any]) -> Any:
+    """Return a type of moments or spans of time, whose unit is told at the end of what BUILD is given."""
+    import numpy as np
+
+    _notes, (unit, count, parts, events) = rest[-1]
+    unit = unit.decode() if isinstance(unit, bytes) else unit
+    _insist(isinstance(unit, str) and unit in _UNITS and (parts, events) == (1, 1), "a unit of time")
+    _insist(type(count) is int and 0 < count < 1 << 31, "a unit of time")
+    return np.dtype(f"{order}{kind}8" + ("" if unit == "generic" else f"[{count}{unit}]"))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import io
 import pickle
+import types
+import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from colabpanel.errors import ArchiveError, ColabPanelError, TrustError
 from colabpanel.services.snapshots import rebuild
-from colabpanel.services.snapshots.allowed import hidden, is_allowed, resolve, today
-from colabpanel.services.snapshots.guarded import fill_array, fill_dtype, fill_ordered
+from colabpanel.services.snapshots.allowed import is_allowed, resolve, today
+from colabpanel.services.snapshots.guarded import fill_array, fill_dtype, fill_namespace, fill_ordered
 from colabpanel.services.snapshots.quiet import collector_paused
 from colabpanel.services.snapshots.scan import Wanted, scan
+from colabpanel.services.snapshots.stand_ins import StandIn
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -46,25 +50,36 @@ class _Trusting(pickle.Unpickler):
 def _found(rebuilders: Rebuilders, module: str, name: str) -> Any:
     """Answer rebuilders, and names that are on the list."""
     if module == rebuild.__name__ and name in rebuilders:
-        return hidden(rebuilders[name])
+        return StandIn(rebuilders[name])
     if is_allowed(module, name):
         return resolve(module, name)
     raise TrustError(f"Loading this would run {module}.{name}.")
 
 
 class _Careful(pickle.Unpickler):
-    """Finds only what is on the list."""
+    """Finds only what is on the list.
+
+    Attributes:
+        found: What stands for it, as long as anything refers to that.
+    """
 
     def __init__(self, data: Buffer, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> None:
         super().__init__(io.BytesIO(data), buffers=buffers)
         self._rebuilders = rebuilders
+        self.found: list[weakref.ref[Any]] = []
 
     def find_class(self, module: str, name: str, /) -> Any:
-        return _found(self._rebuilders, module, name)
+        found = _found(self._rebuilders, module, name)
+        with contextlib.suppress(TypeError):  # what is no stand-in
+            self.found.append(weakref.ref(found))
+        return found
 
 
 class _Slow(pickle._Unpickler):  # noqa: SLF001 - the one in Python, whose steps can be changed
-    """As `_Careful`, and fills in nothing but arrays and types of NumPy, of which it believes nothing."""
+    """As `_Careful`, and fills in nothing but arrays and types of NumPy, of which it believes nothing.
+
+    Types that it holds are those themselves; when it calls one, what stands for it is called.
+    """
 
     stack: list[Any]
     memo: dict[int, Any]
@@ -72,14 +87,34 @@ class _Slow(pickle._Unpickler):  # noqa: SLF001 - the one in Python, whose steps
     def __init__(self, data: Buffer, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> None:
         super().__init__(io.BytesIO(data), buffers=buffers)
         self._rebuilders = rebuilders
+        self._stands_for: dict[type, Any] = {}
 
     def find_class(self, module: str, name: str, /) -> Any:
-        return _found(self._rebuilders, module, name)
+        found = _found(self._rebuilders, module, name)
+        kind: type | None = getattr(found, "kind", None)
+        if kind is None or isinstance(found, type):
+            return found
+        self._stands_for[kind] = found
+        return kind
+
+    def _call(self) -> None:
+        arguments, called = self.stack.pop(), self.stack[-1]
+        if isinstance(called, type):
+            called = self._stands_for[called]
+        if not isinstance(called, StandIn):
+            raise TrustError("Loading this would call what it holds.")
+        self.stack[-1] = called(*arguments)
+
+    def _make(self) -> None:
+        raise TrustError("Loading this would make an object past its class.")
 
     def _fill(self) -> None:
         state, target = self.stack.pop(), self.stack[-1]
         if type(target) is collections.OrderedDict:
             fill_ordered(target, state)
+            return
+        if type(target) is types.SimpleNamespace:
+            fill_namespace(target, state)
             return
         import numpy as np
 
@@ -92,7 +127,12 @@ class _Slow(pickle._Unpickler):  # noqa: SLF001 - the one in Python, whose steps
         else:
             raise TrustError(f"Loading this would set attributes of {type(target).__name__}.")
 
-    dispatch: ClassVar[dict[int, Any]] = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: _fill}  # noqa: SLF001 - as above
+    dispatch: ClassVar[dict[int, Any]] = {
+        **pickle._Unpickler.dispatch,  # noqa: SLF001 - as above
+        **dict.fromkeys((code[0] for code in (pickle.NEWOBJ, pickle.NEWOBJ_EX, pickle.OBJ, pickle.INST)), _make),
+        pickle.REDUCE[0]: _call,
+        pickle.BUILD[0]: _fill,
+    }
 
 
 def unknown_names(data: bytes) -> list[str]:
@@ -134,6 +174,8 @@ def unpickle(
         kind = _Slow if wanted.builds else _Careful
     try:
         with collector_paused():
+            if kind is _Careful:
+                return _carefully(data, rebuilders or {}, buffers)
             return kind(data, rebuilders or {}, buffers).load()
     except ColabPanelError:
         raise
@@ -148,3 +190,14 @@ def unpickle(
         raise ArchiveError(
             f"{what} cannot be read: {type(error).__name__}: {error}.", hint="Use another copy of it."
         ) from error
+
+
+def _carefully(data: bytes, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> Any:
+    """Load, and once more where the data hold a type: what stands for it would else be in its place."""
+    kept = list(buffers)
+    unpickler = _Careful(data, rebuilders, kept)
+    loaded, found = unpickler.load(), unpickler.found
+    del unpickler
+    if all(stand_in() is None for stand_in in found):
+        return loaded
+    return _Slow(data, rebuilders, kept).load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -403,3 +404,60 @@ def test_a_schedule_counts_from_where_a_run_goes_on(tmp_path: Path) -> None:
     checkpoints.restore(which="last")
     assert not checkpoints.is_due(1001)
     assert checkpoints.is_due(1100)
+
+
+def test_an_extra_that_cannot_be_loaded_keeps_no_weights_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cp_mine.py").write_text("class A: pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    mine = importlib.import_module("cp_mine")
+    checkpoints = Checkpoints(tmp_path / "run", monitor="loss")
+    for step in (1, 2):
+        checkpoints.save({"w": np.full(3, step)}, step=step, extra={"a": mine.A()}).result()
+    checkpoints.close()
+    monkeypatch.delitem(sys.modules, "cp_mine")
+    (tmp_path / "cp_mine.py").unlink()
+    importlib.invalidate_caches()
+    restored = Checkpoints(tmp_path / "run").restore(which="last")
+    assert (restored.checkpoint.step, restored.model["w"].tolist(), restored.damaged) == (2, [2, 2, 2], ())
+    assert [what for what, _ in restored.not_restored] == ["extra"]
+
+
+def test_a_metric_that_is_not_a_number_ends_no_training(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "run", monitor="val_loss")
+    for step, loss in ((1, 0.5), (2, float("nan")), (3, float("inf"))):
+        checkpoints.save({"w": np.zeros(1)}, step=step, metrics={"val_loss": loss}).result()
+    assert [(row.step, dict(row.metrics), row.is_best) for row in checkpoints.table()] == [
+        (1, {"val_loss": 0.5}, True),
+        (2, {}, False),
+        (3, {}, False),
+    ]
+    with pytest.raises(InputError, match="no metric called"):
+        checkpoints.save({"w": np.zeros(1)}, step=4, metrics={"accuracy": 1.0})
+
+
+def test_training_that_begins_anew_is_saved_as_often(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "run", every_steps=10, keep_last=None)
+    for first in (0, 0, 5):
+        due = [step for step in range(first, 45) if checkpoints.save_if_due({"w": np.zeros(1)}, step=step)]
+        assert due == [first + 10 * times for times in range(1, (44 - first) // 10 + 1)]
+
+
+class _Trainer:
+    """What the callback asks of the trainer."""
+
+    def __init__(self, output: Path) -> None:
+        self.output_dir, self.global_step, self.epoch = str(output), 5, 1.0
+
+
+def test_a_trainers_folder_without_files_is_no_checkpoint_and_trials_have_their_own(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    checkpoints, trainer = Checkpoints(tmp_path / "run"), _Trainer(tmp_path / "out")
+    callback = checkpoints.transformers()
+    with pytest.raises(InputError, match="nothing that a trainer saved"):
+        callback.on_save(trainer, trainer, None)
+    folder = tmp_path / "out/run-3/checkpoint-5"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    callback.on_save(trainer, trainer, None)
+    checkpoints.wait()
+    assert (tmp_path / "run/step-00000005/model.safetensors").read_bytes() == b"weights"

@@ -234,3 +234,24 @@ def test_tied_weights_are_written_once(tmp_path: Path) -> None:
     checkpoint = checkpoints.save(model, step=1).result()
     assert checkpoint.size < 1.5 * 1000 * 64 * 4
     assert checkpoint.parameters == 64_000
+
+
+def test_nothing_is_changed_where_a_part_does_not_fit(tmp_path: Path) -> None:
+    def parts(width: int) -> dict[str, Any]:
+        layers = torch.nn.Linear(2, 2), torch.nn.Linear(2, width)
+        optimizers = [torch.optim.SGD(layer.parameters(), lr=0.1 * width) for layer in layers]
+        return {"optimizer": optimizers, "extra": {"average": torch.nn.Linear(width, 1)}}
+
+    checkpoints = Checkpoints(tmp_path / "run")
+    saved, model = parts(2), torch.nn.Linear(1, 1)
+    checkpoints.save(model, step=1, **saved).result()
+    given = parts(3)
+    given["optimizer"][1].add_param_group({"params": torch.nn.Linear(1, 1).parameters()})
+    for change in ({"optimizer": given["optimizer"]}, {"optimizer": saved["optimizer"], "extra": given["extra"]}):
+        weights, rates = model.weight.clone(), [one.param_groups[0]["lr"] for one in change["optimizer"]]
+        with torch.no_grad():
+            model.weight += 1
+        with pytest.raises(InputError):
+            checkpoints.restore(model, which=1, **change)
+        assert torch.equal(model.weight, weights + 1)
+        assert [one.param_groups[0]["lr"] for one in change["optimizer"]] == rates

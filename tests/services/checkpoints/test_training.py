@@ -72,6 +72,32 @@ def test_keras_resumes_to_the_bit(tmp_path: Path) -> None:
         assert np.array_equal(one, two)
 
 
+def test_keras_tells_what_it_did_not_restore_and_changes_nothing_that_does_not_fit(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    x, y = _data()
+    model = _keras_model(0)
+    model.fit(x, y, epochs=1, verbose=0)
+    checkpoints = Checkpoints(tmp_path / "run")
+    checkpoints.save(model, step=1).result()
+    other = _keras_model(1)
+    other.compile("sgd", "binary_crossentropy")
+    restored = checkpoints.restore(other, which="last")
+    assert "optimizer" not in restored.restored
+    assert ("optimizer", "the model is compiled with another one than the checkpoint has") in restored.not_restored
+
+    wider = keras.Sequential([keras.layers.Input((8,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(5)])
+    before = wider.get_weights()
+    with pytest.raises(InputError, match="do not fit this model"):
+        checkpoints.restore(wider, which="last")
+    assert all(map(np.array_equal, wider.get_weights(), before))
+
+    unbuilt = keras.Sequential([keras.layers.Dense(8, "relu"), keras.layers.Dropout(0.3), keras.layers.Dense(1)])
+    unbuilt.compile("adam", "mse")
+    with pytest.raises(InputError, match="has no weights yet"):
+        checkpoints.restore(unbuilt, which="last")
+    unbuilt.fit(x, y, epochs=1, verbose=0)
+
+
 def test_keras_saves_between_epochs_when_it_is_asked(tmp_path: Path) -> None:
     x, y = _data()
     checkpoints = Checkpoints(tmp_path / "run", every_steps=3, keep_last=None, monitor="loss")

@@ -15,10 +15,11 @@ import pytest
 from colabpanel.errors import ArchiveError, JobCancelledError, TrustError
 from colabpanel.progress import Progress
 from colabpanel.services.snapshots import rebuild
-from colabpanel.services.snapshots.allowed import hidden, resolve
+from colabpanel.services.snapshots.allowed import resolve
 from colabpanel.services.snapshots.catalog import contents, delete_snapshot
 from colabpanel.services.snapshots.exporting import export_snapshot
 from colabpanel.services.snapshots.service import dump, load
+from colabpanel.services.snapshots.stand_ins import StandIn
 from colabpanel.services.waiting import apart
 from tests.fakes import RecordingProgress
 
@@ -59,10 +60,10 @@ def test_names_of_the_format_do_nothing_elsewhere() -> None:
 
 
 def test_what_is_hidden_cannot_be_changed() -> None:
-    call = hidden(len)
+    call = StandIn(len)
     assert call("ab") == 2
     with pytest.raises(AttributeError):
-        call.name = 1  # type: ignore[attr-defined]
+        call.name = 1
     with pytest.raises(ImportError):
         resolve("numpy.random.nowhere", "x")
     with pytest.raises(ImportError):

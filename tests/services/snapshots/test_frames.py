@@ -252,3 +252,14 @@ def test_an_image_from_bytes(tmp_path: Path) -> None:
     image = Image.open(io.BytesIO(_jpeg(tmp_path).read_bytes()))
     assert trip(image).format == "JPEG"
     assert trip(image).tobytes() == image.tobytes()
+
+
+def test_columns_of_polars_that_arrow_has_not(tmp_path: Path) -> None:
+    frames = {"unnamed": pl.DataFrame({"a": [1], "": [2]})}
+    if hasattr(pl, "Int128"):
+        frames["wide"] = pl.DataFrame({"n": [1, 1 << 100]}, schema={"n": pl.Int128})
+    dump(tmp_path / "a.snapshot.zip", frames)
+    found = load(tmp_path / "a.snapshot.zip", trusted=True)
+    for name, frame in frames.items():
+        assert found[name].equals(frame)
+        assert found[name].columns == frame.columns

@@ -208,3 +208,9 @@ def test_strings_of_any_kind(texts: list[Any], repeated: bool) -> None:
     array[:] = texts
     found = trip(array)
     assert [repr(one) for one in found.tolist()] == [repr(one) for one in texts]
+
+
+def test_old_random_numbers_on_new_generators() -> None:
+    random = np.random.RandomState(np.random.PCG64(1))
+    found = trip(random)
+    assert found.random_sample(5).tolist() == random.random_sample(5).tolist()

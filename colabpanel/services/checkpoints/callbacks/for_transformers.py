@@ -37,9 +37,15 @@ class TransformersCallback(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         step = state.global_step
-        folder = TransformersFolder(Path(args.output_dir) / f"checkpoint-{step}")
+        folder = TransformersFolder(_folder_of(Path(args.output_dir), f"checkpoint-{step}"))
         metrics = self._metrics if self._evaluated_step == step else None
         self._checkpoints.save(folder, step=step, epoch=state.epoch, metrics=metrics)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._checkpoints.settle()
+
+
+def _folder_of(output: Path, name: str) -> Path:
+    """Return what the trainer wrote last under a name: in a search for hyperparameters each trial has a folder."""
+    found = [path for path in (output / name, *output.glob(f"run-*/{name}")) if path.is_dir()]
+    return max(found, key=lambda path: path.stat().st_mtime_ns, default=output / name)

@@ -47,26 +47,44 @@ class KerasModels:
                 "The weights of a Keras model are loaded into a model.", hint="Write restore(model) with the model."
             )
         model, path = parts.model, folder / _FILE
+        if not model.built:
+            raise InputError("This model has no weights yet.", hint="Call it on data, or build it, before restoring.")
         outcome = Outcome(model, ["model"])
         optimizer = getattr(model, "optimizer", None)
         if optimizer is not None and not optimizer.built:
             optimizer.build(model.trainable_variables)
-        has_optimizer = _has_optimizer(path)
-        try:
-            model.load_weights(path, skip_mismatch=not strict)
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"The weights do not fit this model ({reason_of(error)}).",
-                hint="Build the model as it was when it was saved.",
-            ) from None
+        saved = _saved_optimizer(path)
+        _load_weights(model, path, strict=strict)
         _set_seeds(model, folder / _SEEDS, outcome)
-        if optimizer is not None and has_optimizer:
-            outcome.restored.append("optimizer")
+        if optimizer is None:
+            reason = "" if saved is None else "compile the model before restoring it"
+        elif saved is None:
+            reason = "it was not saved"
+        else:
+            is_alike = saved == [tuple(variable.shape) for variable in optimizer.variables]
+            reason = "" if is_alike else "the model is compiled with another one than the checkpoint has"
+        if reason:
+            outcome.not_restored.append(("optimizer", reason))
         elif optimizer is not None:
-            outcome.not_restored.append(("optimizer", "it was not saved"))
-        elif has_optimizer:
-            outcome.not_restored.append(("optimizer", "compile the model before restoring it"))
+            outcome.restored.append("optimizer")
         return outcome
+
+
+def _load_weights(model: Any, path: Path, *, strict: bool) -> None:
+    """Load the weights; where they do not fit, those of before are put back.
+
+    Raises:
+        InputError: They do not fit.
+    """
+    before = model.get_weights()
+    try:
+        model.load_weights(path, skip_mismatch=not strict)
+    except (ValueError, KeyError, TypeError) as error:
+        model.set_weights(before)
+        raise InputError(
+            f"The weights do not fit this model ({reason_of(error)}).",
+            hint="Build the model as it was when it was saved.",
+        ) from None
 
 
 def _seeds_of(model: Any) -> list[Any]:
@@ -92,11 +110,15 @@ def _set_seeds(model: Any, path: Path, outcome: Outcome) -> None:
         outcome.restored.append("random numbers of layers")
 
 
-def _has_optimizer(path: Path) -> bool:
+def _saved_optimizer(path: Path) -> list[tuple[int, ...]] | None:
+    """Return the shapes of what an optimizer in a file holds, or None where there is none."""
     import h5py
 
     try:
         with h5py.File(path) as file:
-            return "optimizer" in file
+            if "optimizer" not in file:
+                return None
+            held = file["optimizer"].get("vars", {})
+            return [tuple(held[name].shape) for name in sorted(held, key=int)]
     except OSError as error:
         raise ArchiveError(f"{path.name} cannot be read ({error}).", hint="Restore another checkpoint.") from None

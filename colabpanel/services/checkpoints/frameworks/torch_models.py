@@ -92,11 +92,13 @@ class TorchModels:
         is_module = isinstance(model, torch.nn.Module)
         if is_module:
             insist_on_fit(model, state, strict=strict)
-        for name, target in (("optimizer", parts.optimizer), ("scheduler", parts.scheduler)):
-            _fill(name, target, training.get(name), outcome)
-        for name, saved in training.get("extra", {}).items():
-            _fill(name, parts.extra.get(name), saved, outcome)
-            outcome.extra[name] = saved
+        extra = training.get("extra", {})
+        targets = [(name, getattr(parts, name), training.get(name)) for name in ("optimizer", "scheduler")]
+        targets += [(name, parts.extra.get(name), saved) for name, saved in extra.items()]
+        for fill in (_insist_on_state, _fill):
+            for name, target, saved in targets:
+                _each(name, target, saved, outcome, fill)
+        outcome.extra.update(extra)
         if is_module:
             fill_model(model, state, outcome, strict=strict)
         else:
@@ -221,31 +223,56 @@ def _shape(value: Any) -> tuple[int, ...] | None:
     return tuple(value.shape) if isinstance(value, torch.Tensor) else None
 
 
+Fill = Callable[[str, Any, Any, Outcome], None]
+
+
+def _each(name: str, target: Any, saved: Any, outcome: Outcome, fill: Fill) -> None:
+    """Do something with each of one or several objects and what was saved of it, as far as there are both."""
+    if isinstance(target, Mapping) and isinstance(saved, Mapping) and not hasattr(target, "load_state_dict"):
+        for key, one in target.items():
+            _each(f"{name} {key}", one, saved.get(key), outcome, fill)
+    elif isinstance(target, (list, tuple)) and isinstance(saved, (list, tuple)):
+        for number, one in enumerate(target):
+            _each(f"{name} {number + 1}", one, saved[number] if number < len(saved) else None, outcome, fill)
+    else:
+        fill(name, target, saved, outcome)
+
+
+def _insist_on_state(name: str, target: Any, saved: Any, _: Outcome) -> None:
+    """Refuse a state that does not fit, as far as it can be told before anything is changed.
+
+    Raises:
+        InputError: It does not.
+    """
+    if isinstance(target, torch.nn.Module) and isinstance(saved, Mapping):
+        insist_on_fit(target, saved, strict=True)
+    elif isinstance(target, torch.optim.Optimizer) and isinstance(saved, Mapping):
+        sizes = [
+            [len(group["params"]) for group in one] for one in (target.param_groups, saved.get("param_groups", []))
+        ]
+        if sizes[0] != sizes[1]:
+            raise _unfit(name, f"it is for groups of {sizes[1]} parameters, and this one has {sizes[0]}")
+
+
 def _fill(name: str, target: Any, saved: Any, outcome: Outcome) -> None:
-    """Put a state into one or several objects that take one."""
+    """Put a state into an object that takes one."""
     if target is None:
         if saved is not None and name in {"optimizer", "scheduler"}:
             outcome.not_restored.append((name, f"pass {name}= to restore it"))
     elif saved is None:
         outcome.not_restored.append((name, "it was not saved"))
     elif hasattr(target, "load_state_dict"):
-        _fill_one(name, target, saved, outcome)
-    elif isinstance(target, Mapping) and isinstance(saved, Mapping):
-        for key, one in target.items():
-            _fill(f"{name} {key}", one, saved.get(key), outcome)
-    elif isinstance(target, (list, tuple)) and isinstance(saved, (list, tuple)):
-        for number, one in enumerate(target):
-            _fill(f"{name} {number + 1}", one, saved[number] if number < len(saved) else None, outcome)
+        try:
+            target.load_state_dict(saved)
+        except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+            raise _unfit(name, reason_of(error)) from None
+        outcome.restored.append(name)
     else:
         outcome.not_restored.append((name, f"what was saved is none of a {type(target).__name__}"))
 
 
-def _fill_one(name: str, target: Any, saved: Any, outcome: Outcome) -> None:
-    try:
-        target.load_state_dict(saved)
-    except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
-        raise InputError(
-            f"The {name} of the checkpoint does not fit the one given ({reason_of(error)}).",
-            hint="Make it as it was when it was saved, or leave it out.",
-        ) from None
-    outcome.restored.append(name)
+def _unfit(name: str, reason: str) -> InputError:
+    return InputError(
+        f"The {name} of the checkpoint does not fit the one given ({reason}).",
+        hint="Make it as it was when it was saved, or leave it out.",
+    )

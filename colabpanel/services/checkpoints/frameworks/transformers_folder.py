@@ -30,7 +30,10 @@ class TransformersFolders:
     def take(self, parts: Parts, folder: Path) -> Callable[[], None]:
         """Copy the files at once."""
         source: Path = parts.model.path
-        for path in sorted(source.rglob("*")):
+        paths = sorted(source.rglob("*"))
+        if not any(path.is_file() for path in paths):
+            raise InputError(f"{source} holds nothing that a trainer saved.", hint="Save when the trainer has saved.")
+        for path in paths:
             target = folder / path.relative_to(source)
             if path.is_dir():
                 target.mkdir(exist_ok=True)

@@ -53,10 +53,15 @@ def _build_generator(_reader: LeafReader, bits: Any) -> Any:
 
 
 def _take_state(random: Any, _capture: Capture) -> Any:
-    return built("numpy.random_state", random.get_state(legacy=False))
+    state = random.get_state(legacy=False)
+    if state["bit_generator"] == "MT19937":
+        return built("numpy.random_state", state)
+    return NotImplemented if state.get("has_gauss") else built("numpy.random_state", None, random._bit_generator)  # noqa: SLF001 - there is no other way
 
 
-def _build_state(_reader: LeafReader, state: dict[str, Any]) -> Any:
+def _build_state(_reader: LeafReader, state: dict[str, Any] | None, bits: Any = None) -> Any:
+    if state is None:
+        return np.random.RandomState(bits)
     _insist_on_places(state)
     random = np.random.RandomState(0)
     random.set_state(state)

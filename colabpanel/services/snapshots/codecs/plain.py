@@ -21,7 +21,7 @@ def _take_zone(zone: zoneinfo.ZoneInfo, _capture: Capture) -> object:
 
 
 def _take_namespace(value: types.SimpleNamespace, _capture: Capture) -> object:
-    return built("types.namespace", vars(value))
+    return (*built("types.namespace"), vars(value))  # apart from making it, for it may hold itself
 
 
 _REDUCERS: dict[type, Reduce] = {
@@ -35,8 +35,8 @@ def _build_uuid(_reader: LeafReader, digits: str) -> uuid.UUID:
     return uuid.UUID(hex=digits)
 
 
-def _build_namespace(_reader: LeafReader, values: dict[str, object]) -> types.SimpleNamespace:
-    return types.SimpleNamespace(**values)
+def _build_namespace(_reader: LeafReader, values: dict[str, object] | None = None) -> types.SimpleNamespace:
+    return types.SimpleNamespace(**(values or {}))  # what it holds was given here by the first versions
 
 
 def _build_zone(_reader: LeafReader, key: str) -> zoneinfo.ZoneInfo:

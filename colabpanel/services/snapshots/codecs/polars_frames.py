@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import polars as pl
@@ -16,12 +17,15 @@ _SLICE = 8 << 20  # bytes of a part that is written as one, and copied for it
 _PLAIN: dict[str, Any] = {"compat_level": pl.CompatLevel.oldest()} if hasattr(pl, "CompatLevel") else {}
 """Types that every version of Arrow knows."""
 
+_NOT_IN_ARROW = re.compile(r"Int128|Array\(.*(width|shape)=\(?0\b")
+"""Types that pyarrow does not read, or polars does not make of what it reads."""
+
 _WHOLE = (pl.Categorical, pl.Enum)
 """Columns whose categories belong to all of their rows."""
 
 
 def _take_frame(frame: pl.DataFrame, capture: Capture) -> Any:
-    if any(isinstance(dtype, pl.Object) or dtype == pl.Object for dtype in frame.dtypes):
+    if any(dtype == pl.Object or _NOT_IN_ARROW.search(str(dtype)) for dtype in frame.dtypes):
         return NotImplemented
     size = int(frame.estimated_size())
     whole = any(isinstance(dtype, _WHOLE) for dtype in frame.dtypes)
@@ -55,11 +59,13 @@ def _read(data: Any) -> pl.DataFrame:
     table.validate(full=True)
     found = pl.from_arrow(table)
     assert isinstance(found, pl.DataFrame)
+    if found.columns != table.schema.names:  # it gives another name to a column that has an empty one
+        found.columns = table.schema.names
     return found
 
 
 def _take_series(series: pl.Series, _capture: Capture) -> Any:
-    if series.dtype == pl.Object:
+    if series.dtype == pl.Object or _NOT_IN_ARROW.search(str(series.dtype)):
         return NotImplemented
     return built("polars.series", series.to_frame())
 
