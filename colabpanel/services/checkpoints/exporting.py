@@ -14,6 +14,7 @@ from colabpanel.errors import ArchiveError, InputError, PathError, SpaceError
 from colabpanel.progress import Progress
 from colabpanel.services.checkpoints.comparing import find_checkpoint
 from colabpanel.services.checkpoints.files_of import problem_in
+from colabpanel.services.checkpoints.frameworks._base import reason_of
 from colabpanel.services.checkpoints.models import Checkpoint
 from colabpanel.services.checkpoints.weights import weights_of
 from colabpanel.services.disks import disk_errors_in_words
@@ -185,7 +186,15 @@ def _write(path: Path, weights: Mapping[str, Any]) -> None:
     sweep(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
-        library.save_file(dict(weights), temporary)
+        try:
+            library.save_file(dict(weights), temporary)
+        except OSError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"The weights cannot be written as safetensors ({reason_of(error)}).",
+                hint="That is for dense numbers; use the library that wrote them.",
+            ) from error
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -182,10 +182,12 @@ class Checkpoints(OpenedCheckpoints):
         try:
             yield
         except BaseException as error:
-            try:
-                self.save(model, step=self._step or 0, tags=(type(error).__name__,), **what).result()
-            except Exception as problem:  # noqa: BLE001 - the error of training is what matters
-                warnings.warn(f"No checkpoint was saved on this error: {problem}", RuntimeWarning, stacklevel=3)
+            tags = (type(error).__name__,)
+            for save in (self.settle, lambda: self.save(model, step=self._step or 0, tags=tags, **what).result()):
+                try:  # that the one before could not be written does not keep this one from it
+                    save()
+                except Exception as problem:  # noqa: BLE001 - the error of training is what matters
+                    warnings.warn(f"A checkpoint was not saved on this error: {problem}", RuntimeWarning, stacklevel=3)
             raise
 
     def prune(self) -> list[str]:

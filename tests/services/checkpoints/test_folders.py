@@ -162,6 +162,9 @@ def test_exports_that_cannot_be(run: Path, tmp_path: Path) -> None:
     checkpoints.save({"a.b": np.ones(1), "a": {"b": np.ones(1)}}, step=8).result()
     with pytest.raises(InputError, match="would have one name"):
         colabpanel.export_checkpoint(run, 8, tmp_path / "w")
+    checkpoints.save({"a": np.ones(1, np.complex128)}, step=9).result()
+    with pytest.raises(InputError, match="cannot be written as safetensors"):
+        colabpanel.export_checkpoint(run, 9, tmp_path / "w")
     torch.save({"epoch": 1}, run / "nothing.pt")
     with pytest.raises(InputError, match="no weights in"):
         colabpanel.export_checkpoint(run, "nothing.pt", tmp_path / "w")

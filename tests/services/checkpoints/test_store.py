@@ -394,7 +394,7 @@ def test_training_that_ends_with_an_error_leaves_a_checkpoint(tmp_path: Path) ->
     assert (restored.model, restored.extra, restored.checkpoint.step) == ({"w": 7}, {"at": "batch 7"}, 7)
     assert restored.checkpoint.tags == ("KeyboardInterrupt",)
     with (
-        pytest.warns(RuntimeWarning, match="No checkpoint was saved"),
+        pytest.warns(RuntimeWarning, match="A checkpoint was not saved on this error"),
         pytest.raises(ZeroDivisionError),
         checkpoints.saving_on_error(n for n in range(3)),
     ):
@@ -415,7 +415,19 @@ def test_a_write_that_fails_is_told_at_the_next_save_and_loses_nothing(
         save(checkpoints, 3)
     save(checkpoints, 4).result()
     assert [row.step for row in checkpoints.table()] == [1, 4]
+    with monkeypatch.context() as patch:
+        patch.setattr("colabpanel.services.checkpoints.saving.settle", _full)
+        save(checkpoints, 5).exception()
+    with pytest.warns(RuntimeWarning, match="disk is full"), pytest.raises(ZeroDivisionError):
+        _fail_in_training(checkpoints)
+    assert checkpoints.table()[-1].step == 6
     assert _hidden(tmp_path) == []
+
+
+def _fail_in_training(checkpoints: Checkpoints) -> None:
+    checkpoints.save_if_due({}, step=6)
+    with checkpoints.saving_on_error({"w": 6}):
+        raise ZeroDivisionError
 
 
 def _full(*_: Any) -> Any:

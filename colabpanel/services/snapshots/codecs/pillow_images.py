@@ -25,6 +25,8 @@ def _take(image: Any, capture: Capture) -> Any:
         leaf = capture.leaf(image, lambda: Leaf(_SUFFIXES[image.format], lambda: [original], len(original)))
         return built("PIL.original", leaf, image.format)
     image.load()
+    if getattr(image, "n_frames", 1) != 1:
+        capture.note("Of several frames the one that is shown is kept.")
     pixels = capture.leaf(image, lambda: _pixels(image))
     has_palette = image.mode in _WITH_PALETTE and image.palette is not None
     palette = (image.palette.mode, bytes(image.palette.palette)) if has_palette else None
@@ -37,7 +39,7 @@ def _original(image: Any) -> bytes | None:
     That is so before its pixels were read, for then nothing can have changed them, and afterwards if it gives them
     again.
     """
-    if image.format not in _SUFFIXES or getattr(image, "n_frames", 1) != 1:
+    if image.format not in _SUFFIXES or image.tell() != 0:
         return None
     untouched = bool(image.tile) and getattr(image, "_im", None) is None
     data = _file_of(image)
