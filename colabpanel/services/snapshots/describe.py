@@ -5,7 +5,11 @@ from __future__ import annotations
 import types
 from typing import Any
 
+from colabpanel.services.snapshots.library_sizes import NOTEBOOK, is_of
+
 __all__ = ["shape_of", "type_of"]
+
+_CONTAINERS = (list, tuple, dict, set, frozenset, str, bytes, bytearray)
 
 
 def type_of(value: Any) -> str:
@@ -29,6 +33,9 @@ def shape_of(value: Any) -> str:
     if issubclass(type(value), type | types.ModuleType | types.FunctionType):
         return ""
     try:
+        if type(value).__module__ == NOTEBOOK and not is_of(type(value), "numpy", "ndarray", "generic"):
+            plain = next((kind for kind in _CONTAINERS if issubclass(type(value), kind)), None)
+            return f"{plain.__len__(value):,}" if plain is not None else ""
         if isinstance(shape := getattr(value, "shape", None), tuple):
             dtype = getattr(value, "dtype", None)
             sizes = " x ".join(f"{length:,}" for length in shape) or "scalar"

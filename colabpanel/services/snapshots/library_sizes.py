@@ -26,6 +26,10 @@ class Piece(NamedTuple):
     place: str = HOST
 
 
+NOTEBOOK = "__main__"
+"""The module of classes that a notebook defines: nothing of theirs is run to tell how large they are."""
+
+
 def is_of(kind: type, library: str, *names: str) -> bool:
     """Whether a type is, or comes of, one of these in a library; where nobody has loaded it, nothing is."""
     module = sys.modules.get(library)
@@ -59,6 +63,8 @@ def pieces_of(value: Any, kind: type) -> list[Piece] | None:
     if library in {"keras", "keras_core"} and hasattr(value, "_value"):
         inner = value._value  # noqa: SLF001 - `value` itself may convert or copy
         return pieces_of(inner, type(inner))
+    if library == NOTEBOOK and not is_of(kind, "numpy", "ndarray", "generic"):
+        return None
     return [_of_array(value)] if isinstance(getattr(value, "nbytes", None), int) else None
 
 

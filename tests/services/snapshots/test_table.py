@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from colabpanel.services.snapshots.describe import shape_of
 from colabpanel.services.snapshots.fingerprint import fingerprint
 from colabpanel.services.snapshots.sizes import size_of
 from colabpanel.services.snapshots.table import fingerprints, variable_table
@@ -128,3 +129,24 @@ def test_fingerprints_of_odd_arrays() -> None:
         assert fingerprint(array) == fingerprint(array.copy(order="K"))
     assert fingerprint(np.array([object()])) is None
     assert fingerprint(wide) != fingerprint(wide.astype(float))
+
+
+def test_nothing_of_a_class_of_the_notebook_is_run_to_tell_its_size() -> None:
+    asked: list[str] = []
+    space: dict[str, Any] = {"__name__": "__main__", "asked": asked, "numpy": np}
+    exec(
+        "class Model:\n"
+        "    shape = property(lambda self: asked.append('shape'))\n"
+        "    nbytes = property(lambda self: asked.append('nbytes'))\n"
+        "    def __len__(self): asked.append('len')\n"
+        "class Rows(list):\n"
+        "    def __len__(self): asked.append('len')\n"
+        "class Array(numpy.ndarray): pass\n"
+        "model, rows, array = Model(), Rows([1, 2]), numpy.zeros((2, 3)).view(Array)\n",
+        space,
+    )
+    shapes = {name: shape_of(space[name]) for name in ("model", "rows", "array")}
+    assert size_of(space["model"]).held > 0
+    assert asked == []
+    assert shapes == {"model": "", "rows": "2", "array": "2 x 3 float64"}
+    assert size_of(space["array"]).held == 48
