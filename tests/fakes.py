@@ -114,7 +114,9 @@ class FakeHost:
             future.set_exception(error)
         return future
 
-    def on_cell(self, started: CellWatcher, ended: CellWatcher, *, nested: bool = False) -> Callable[[], None]:
+    def on_cell(
+        self, started: CellWatcher, ended: CellWatcher, *, nested: bool = False, subshells: bool = False
+    ) -> Callable[[], None]:
         pair = (started, ended)
         self.watchers.append(pair)
         return lambda: self.watchers.remove(pair)

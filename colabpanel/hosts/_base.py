@@ -77,10 +77,13 @@ class Host(Protocol):
         """Run a function on the main thread, once no cell runs."""
         ...
 
-    def on_cell(self, started: CellWatcher, ended: CellWatcher, *, nested: bool = False) -> Callable[[], None]:
+    def on_cell(
+        self, started: CellWatcher, ended: CellWatcher, *, nested: bool = False, subshells: bool = False
+    ) -> Callable[[], None]:
         """Call back when a cell starts and when it ended; returns a function that stops this.
 
-        What a cell itself runs as cells is a part of it, unless ``nested``.
+        What a cell itself runs as cells is a part of it, unless ``nested``. Cells of subshells, which run beside that of
+        the main thread, are not told, unless ``subshells``.
         """
         ...
 
@@ -238,11 +241,13 @@ class IPythonHost:
             )
         return future
 
-    def on_cell(self, started: CellWatcher, ended: CellWatcher, *, nested: bool = False) -> Callable[[], None]:
+    def on_cell(
+        self, started: CellWatcher, ended: CellWatcher, *, nested: bool = False, subshells: bool = False
+    ) -> Callable[[], None]:
         """Call back when a cell starts and when it ended."""
         if self.shell is None:
             return lambda: None
-        return watch_cells(self.shell.events, started, ended, nested=nested)
+        return watch_cells(self.shell.events, started, ended, nested=nested, subshells=subshells)
 
     def interrupt_cell(self) -> None:
         """Interrupt the running cell, as the stop button does; works from any thread."""

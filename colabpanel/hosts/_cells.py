@@ -14,7 +14,12 @@ _ATTRIBUTE = "_colabpanel_cells"
 
 
 def watch_cells(
-    events: Any, started: Callable[[], None], ended: Callable[[], None], *, nested: bool = False
+    events: Any,
+    started: Callable[[], None],
+    ended: Callable[[], None],
+    *,
+    nested: bool = False,
+    subshells: bool = False,
 ) -> Callable[[], None]:
     """Call back when a cell starts and when it ended.
 
@@ -23,13 +28,19 @@ def watch_cells(
         started: Called on the thread of the cell.
         ended: Likewise.
         nested: Whether to be called for the cells that a cell itself runs, too.
+        subshells: Whether to be called for those of subshells, too, which run beside the one of the main thread.
 
     Returns:
         A function that stops it.
     """
     here = threading.local()
 
+    def is_meant() -> bool:
+        return subshells or threading.current_thread() is threading.main_thread()
+
     def before(*_: object) -> None:
+        if not is_meant():
+            return
         if getattr(here, "depth", 0) and _is_outermost():  # an interrupt came as the last cell ended
             here.depth = 0
             ended()
@@ -38,6 +49,8 @@ def watch_cells(
             started()
 
     def after(*_: object) -> None:
+        if not is_meant():
+            return
         here.depth = max(getattr(here, "depth", 0) - 1, 0)
         if nested or here.depth == 0:
             ended()
@@ -71,7 +84,7 @@ class OpenCells:
     def __init__(self, events: Any) -> None:
         self._lock = threading.Lock()
         self.count = 0
-        watch_cells(events, lambda: self._add(1), lambda: self._add(-1))
+        watch_cells(events, lambda: self._add(1), lambda: self._add(-1), subshells=True)
 
     def _add(self, number: int) -> None:
         with self._lock:

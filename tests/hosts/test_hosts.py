@@ -452,6 +452,23 @@ def test_a_cell_that_runs_others_is_one_and_it_is_known_while_it_awaits() -> Non
     assert seen == ["began", "ended"]
 
 
+def test_cells_of_subshells_are_told_to_those_who_ask() -> None:
+    shell, seen = FakeShell(), list[str]()
+    host = IPythonHost(shell)
+    host.on_cell(lambda: seen.append("began"), lambda: seen.append("ended"))
+    host.on_cell(lambda: seen.append("any"), lambda: None, subshells=True)
+    shell.events.fire("pre_run_cell")
+
+    def cell_of_a_subshell() -> None:
+        for event in ("pre_run_cell", "post_run_cell"):
+            shell.events.fire(event)
+
+    thread = threading.Thread(target=cell_of_a_subshell)
+    thread.start()
+    thread.join()
+    assert (seen, host.runs_cell) == (["began", "any", "any"], True)
+
+
 def test_an_interrupt_as_a_cell_ends_does_not_make_all_that_follow_a_part_of_it() -> None:
     shell, seen = FakeShell(), list[str]()
     host = IPythonHost(shell)

@@ -93,6 +93,7 @@ class CellLedger:
         self._make_meter = meter
         self._meter: PeakMeter | None = None
         self._rows: deque[CellRow] = deque(maxlen=_KEPT)
+        self._all_open: list[_Open] = []
         self._lock = threading.Lock()
         self._local = threading.local()
         self._stop: Callable[[], None] | None = None
@@ -100,7 +101,7 @@ class CellLedger:
     def start(self) -> None:
         """Begin to note cells; does nothing where it does already."""
         if self._stop is None:
-            self._stop = self._host.on_cell(self._started, self._ended, nested=True)
+            self._stop = self._host.on_cell(self._started, self._ended, nested=True, subshells=True)
 
     def stop(self) -> None:
         """Note no more; the rows stay."""
@@ -131,16 +132,26 @@ class CellLedger:
         cells: list[_Open] = self._local.__dict__.setdefault("cells", [])
         return cells
 
+    def _note_peaks(self, meter: PeakMeter) -> None:
+        """Note what the marks say now for every cell that runs, on whatever thread."""
+        with self._lock:
+            running = list(self._all_open)
+        if running:
+            peak, on_gpu = _asked(meter.read), _asked(gpu_peak)
+            for cell in running:
+                cell.note(peak, on_gpu)
+
     def _started(self) -> None:
         try:
             cells = self._open_cells()
             if self._meter is None:
                 self._meter = self._make_meter()
-            if cells:  # the marks are about to be set back
-                cells[-1].note(_asked(self._meter.read), _asked(gpu_peak))
+            self._note_peaks(self._meter)  # the marks are about to be set back
             self._meter.reset()
             reset_gpu_peak()
             cells.append(_Open(len(_inputs(self._host)), time.time(), self._clock(), _asked(resident)))
+            with self._lock:
+                self._all_open.append(cells[-1])
         except Exception:  # noqa: BLE001 - the user's cell runs, whatever happens here
             _LOG.debug("A cell could not be noted", exc_info=True)
 
@@ -150,11 +161,12 @@ class CellLedger:
             cells = self._open_cells()
             if not cells or self._meter is None:  # the cell that switched this on
                 return
+            self._note_peaks(self._meter)
             cell = cells.pop()
-            cell.note(_asked(self._meter.read), _asked(gpu_peak))
-            if cells:
-                cells[-1].note(cell.peak, cell.gpu_peak)
-            else:
+            with self._lock:
+                self._all_open = [one for one in self._all_open if one is not cell]
+                is_last = not self._all_open
+            if is_last:
                 self._meter.pause()
             self._keep(cell, ended - cell.began, exact=self._meter.exact)
         except Exception:  # noqa: BLE001 - the user's cell has ended well, whatever happens here

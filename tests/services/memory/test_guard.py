@@ -162,17 +162,6 @@ def test_a_cell_that_starts_above_the_threshold_may_free_memory_but_not_fill_it(
     assert watched.at(0.91) == ["interrupted"]
 
 
-def test_cells_of_other_threads_take_no_signal(tmp_path: Path) -> None:
-    watched = Watched(tmp_path, warn=None, interrupt=0.9)
-    watched.host.begin()
-    for happens in (watched.host.end, watched.host.begin):
-        in_subshell = threading.Thread(target=happens)
-        in_subshell.start()
-        in_subshell.join()
-    assert watched.guard._cell.running
-    assert watched.guard._cell.count == 1
-
-
 def test_a_host_that_cannot_interrupt_says_so(tmp_path: Path) -> None:
     watched = Watched(tmp_path, warn=None, interrupt=0.9)
 

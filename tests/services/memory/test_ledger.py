@@ -201,6 +201,22 @@ def test_cells_of_two_threads_are_told_apart() -> None:
     assert [(row.label, row.seconds) for row in notebook.ledger.rows()] == [("outside", 3), ("inside", 1)]
 
 
+def test_a_cell_of_a_subshell_takes_no_peak_from_the_other() -> None:
+    _needs_a_mark()
+    notebook = Notebook()
+
+    def work() -> None:
+        fresh_memory(150 * MB).close()
+        other = threading.Thread(target=notebook.run, args=("inside",))
+        other.start()
+        other.join()
+
+    notebook.run("outside", work)
+    rise = {row.label: ((row.peak or 0) - (row.before or 0)) // MB for row in notebook.ledger.rows()}
+    assert 145 < rise["outside"] < 180
+    assert rise["inside"] < 30
+
+
 class FakeCuda:
     """``torch.cuda`` with two GPUs, whose peaks a test sets."""
 

@@ -13,7 +13,7 @@ __all__ = ["RunningCell"]
 
 
 class RunningCell:
-    """Knows whether a cell runs on the main thread, from `start` on.
+    """Knows whether a cell runs on the main thread, from `start` on; those of subshells take no signals.
 
     Args:
         host: Tells when cells start and end.
@@ -55,13 +55,10 @@ class RunningCell:
             return self.running
 
     def _started(self) -> None:
-        if threading.current_thread() is threading.main_thread():  # cells of subshells take no signals
-            self.running, self.count = True, self.count + 1
-            self._on_start()
+        self.running, self.count = True, self.count + 1
+        self._on_start()
 
     def _ended(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return
         try:
             with self._lock:
                 self.running = False
