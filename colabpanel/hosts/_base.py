@@ -82,8 +82,8 @@ class Host(Protocol):
     ) -> Callable[[], None]:
         """Call back when a cell starts and when it ended; returns a function that stops this.
 
-        What a cell itself runs as cells is a part of it, unless ``nested``. Cells of subshells, which run beside that of
-        the main thread, are not told, unless ``subshells``.
+        What a cell itself runs as cells is a part of it, unless ``nested``. Cells of subshells, which run beside the
+        main thread's, are not told, unless ``subshells``.
         """
         ...
 
