@@ -15,7 +15,7 @@ from colabpanel.hosts import Host, detect
 from colabpanel.progress import Progress
 from colabpanel.services.modules.bringing import Brought, bring
 from colabpanel.services.modules.conflicts import conflicts_of, shadows_python
-from colabpanel.services.modules.finding import copy_code, find_modules
+from colabpanel.services.modules.finding import find_modules
 from colabpanel.services.modules.models import AddedModules, FoundModules, ModulePath
 from colabpanel.services.modules.reloading import ModuleReloader
 from colabpanel.services.modules.remembering import forget_modules, remember, without_login
@@ -210,20 +210,13 @@ def module_paths(*, host: Host | None = None) -> tuple[ModulePath, ...]:
 def reloader_of(host: Host) -> ModuleReloader:
     """Return the reloader of a kernel, of which there is one."""
     return _reloaders.setdefault(
-        id(host.shell), ModuleReloader(host, lambda: [one.found.entry for one in _added.values()], refresh=_refresh)
+        id(host.shell), ModuleReloader(host, lambda: [one.found.entry for one in _added.values()], copies=_copies)
     )
 
 
-def _refresh() -> None:
-    """Bring copies of code on Drive up to date.
-
-    Raises:
-        StorageError: Drive does not answer; the copies are as they were.
-    """
-    for added in list(_added.values()):
-        origin, kept = added.brought.origin, added.brought.path
-        if origin is not None:
-            copy_code(origin, kept if kept.suffix != ".py" else kept.parent)
+def _copies() -> list[tuple[Path, Path]]:
+    found = [added.brought for added in list(_added.values())]
+    return [(brought.origin, brought.path) for brought in found if brought.origin is not None]
 
 
 def reload_modules(enabled: bool = True, *, host: Host | None = None) -> ModuleReloader:  # noqa: FBT001, FBT002 - settled

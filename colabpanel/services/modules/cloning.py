@@ -33,8 +33,15 @@ def short_name(source: str) -> str:
 
 
 def split_reference(source: str) -> tuple[str, str]:
-    """Return the address of a repository without ``git+``, and the branch or tag that follows an ``@`` in its path."""
-    parts = urlsplit(source.removeprefix("git+"))
+    """Return the address of a repository without ``git+``, and the branch or tag that follows an ``@`` in its path.
+
+    Raises:
+        InputError: It is no address.
+    """
+    try:
+        parts = urlsplit(source.removeprefix("git+"))
+    except ValueError:
+        raise InputError("This is no address of modules.", hint="Copy it again.") from None
     path, _, reference = parts.path.partition("@")
     return urlunsplit(parts._replace(path=path)), reference
 

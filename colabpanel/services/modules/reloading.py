@@ -16,12 +16,16 @@ from typing import Any
 
 from colabpanel.errors import ColabPanelError
 from colabpanel.hosts import Host
+from colabpanel.services.modules.finding import copy_code
 from colabpanel.services.modules.models import LoadedModule
 from colabpanel.services.modules.patching import Patcher
 from colabpanel.services.modules.taking import takes
 from colabpanel.services.modules.versions import Source, Versions, modules_below
 
 __all__ = ["ModuleReloader", "ReloadEvent"]
+
+Copies = list[tuple[Path, Path]]
+"""Originals, each with its copy."""
 
 _MOST_EVENTS = 100
 _SHARED = (type(None), bool, int, str, bytes, tuple, frozenset)
@@ -56,13 +60,11 @@ class ModuleReloader:
     Args:
         host: The notebook host.
         folders: Returns the folders whose modules are looked at.
-        refresh: Brings copies of modules up to date; it may take its time.
+        copies: Returns the places on Drive that folders or files are copies of, each with its copy.
     """
 
-    def __init__(
-        self, host: Host, folders: Callable[[], list[Path]], *, refresh: Callable[[], object] = lambda: None
-    ) -> None:
-        self._host, self._folders, self._refresh = host, folders, refresh
+    def __init__(self, host: Host, folders: Callable[[], list[Path]], *, copies: Callable[[], Copies] = list) -> None:
+        self._host, self._folders, self._copies = host, folders, copies
         self._refreshing = threading.Lock()
         self._versions, self._failed = Versions(), dict[str, str]()
         self._events: deque[ReloadEvent] = deque(maxlen=_MOST_EVENTS)
@@ -108,16 +110,22 @@ class ModuleReloader:
 
     def _look_quietly(self) -> None:
         """Look before a cell, which does not wait for Drive: what comes from there is taken before the next one."""
-        if self._refreshing.acquire(blocking=False):
-            threading.Thread(target=self._refresh_apart, name="colabpanel-modules", daemon=True).start()
+        copies = self._copies()
+        if copies and self._refreshing.acquire(blocking=False):
+            try:
+                threading.Thread(
+                    target=self._refresh_apart, args=(copies,), name="colabpanel-modules", daemon=True
+                ).start()
+            except RuntimeError:  # the machine starts no more of them; the copies are good for now
+                self._refreshing.release()
         for event in self.reload_changed():
             if event.error:
                 sys.stderr.write(f"colabpanel: {event.name} was not reloaded: {event.error}\n")
 
-    def _refresh_apart(self) -> None:
+    def _refresh_apart(self, copies: Copies) -> None:
         try:
-            with contextlib.suppress(ColabPanelError):  # Drive does not answer; the copy is good for now
-                self._refresh()
+            with contextlib.suppress(ColabPanelError):  # Drive does not answer; likewise
+                _bring_up_to_date(copies)
         finally:
             self._refreshing.release()
 
@@ -128,7 +136,7 @@ class ModuleReloader:
             StorageError: Drive does not answer.
         """
         with self._refreshing:
-            self._refresh()
+            _bring_up_to_date(self._copies())
 
     def look(self) -> list[ReloadEvent]:
         """Reload what has changed, on Drive too, now; returns what was done.
@@ -199,7 +207,8 @@ class ModuleReloader:
             for holder in self._holders(module, name, old):
                 if holder.get(name, holder) is old:
                     holder[name] = new
-        patcher.settle(module)
+        with contextlib.suppress(RecursionError):  # what is nested so deeply is left as it was made
+            patcher.settle(module)
         return kept
 
     def _holders(self, module: ModuleType, name: str, old: object) -> list[dict[str, Any]]:
@@ -208,6 +217,11 @@ class ModuleReloader:
         if isinstance(old, _SHARED):
             return [vars(other) for other in others if takes(other, module.__name__, name)]
         return [*map(vars, others), self._host.namespace()]
+
+
+def _bring_up_to_date(copies: Copies) -> None:
+    for original, copy in copies:
+        copy_code(original, copy if copy.suffix != ".py" else copy.parent)
 
 
 def _in_order(found: dict[str, ModuleType], changed: set[str]) -> list[str]:
