@@ -6,13 +6,20 @@ import contextlib
 import os
 import re
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock; processes are not told apart there, threads are
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = [
+    "alone_with",
     "delete_file",
     "existing_parent",
     "free_bytes",
@@ -44,6 +51,20 @@ def write_atomic(path: Path, data: bytes) -> None:
             temporary.unlink()
         raise
     sync_folder(path.parent)
+
+
+_alone = threading.Lock()
+
+
+@contextlib.contextmanager
+def alone_with(path: Path) -> Iterator[None]:
+    """Let no other thread, and no other process, read and write a small file meanwhile; where that cannot be, go on."""
+    with _alone, contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            if fcntl is not None:
+                lock = stack.enter_context(path.with_name(f".{path.name}.lock").open("wb"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def sweep(path: Path) -> None:

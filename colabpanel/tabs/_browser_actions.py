@@ -17,12 +17,12 @@ from colabpanel.services.browsing.sizes import add_up
 from colabpanel.tabs._base import Tab
 from colabpanel.tabs._browser_pane import BrowserPane
 from colabpanel.tabs._browser_words import chosen_words, delete_question, done_message, size_message
+from colabpanel.tabs._second_click import SecondClick
 from colabpanel.widgets.basics import button, escape, sendable, styled
 from colabpanel.widgets.messages import CodeView, Message
 
 __all__ = ["BrowserActions"]
 
-_READ_AFTER = 3  # looks of the refresher, four a second: a question is not answered by a double-click
 _RULES = (("Ask", "ask"), ("Keep both", "rename"), ("Replace", "replace"))
 _TABS = (("Data staging", "staging"), ("Image preview", "images"), ("Downloads", "downloads"))
 
@@ -38,8 +38,6 @@ class BrowserActions:
 
     def __init__(self, tab: Tab, left: BrowserPane, right: BrowserPane) -> None:
         self._tab, self._left, self._right = tab, left, right
-        self._asked: tuple[Place, tuple[str, ...], bool] | None = None
-        self._unread = 0
         self.status = ipywidgets.HTML()
         self._make_carrying()
         self._make_changing()
@@ -54,7 +52,6 @@ class BrowserActions:
         boxes = [styled(ipywidgets.HBox(row), "cp-row") for row in rows]
         self.widget = ipywidgets.VBox([self.status, *boxes, self.jobs, *tab.for_coders(self.code)])
         self.show_chosen()
-        tab.context.refresher.every(0.25, self.update)
 
     def _make_carrying(self) -> None:
         self.copy_button = button(
@@ -87,7 +84,8 @@ class BrowserActions:
         )
         for field in (self.name, self.to_tab):
             field.layout.flex, field.layout.width = "1 1 260px", "auto"
-        self.truncate.observe(lambda _: self._forget_question(), names="value")
+        self._question = SecondClick(self._tab, self.delete_button)
+        self.truncate.observe(lambda _: self._question.forget(), names="value")
         self._tab.on_click(self.rename_button, self.rename)
         self._tab.on_click(self.folder_button, self.make_folder)
         self._tab.on_click(self.send_button, self.send)
@@ -102,7 +100,7 @@ class BrowserActions:
     def show_chosen(self) -> None:
         """Show what is chosen, and offer what its place offers."""
         pane, entries = self.pane, list(self.pane.picked.values())
-        self._forget_question()
+        self._question.forget()
         where = sendable(pane.page.address) if pane.page is not None else ""
         words = chosen_words(entries, where)
         self.status.value = f'<p class="cp-note" role="status">{escape(words)}</p>'
@@ -110,17 +108,6 @@ class BrowserActions:
         offered = pane.place.operations if pane.place is not None else frozenset[Operation]()
         for shown, operation in ((self.delete_button, "delete"), (self.move_button, "move")):
             shown.layout.display = None if operation in offered else "none"
-
-    def _forget_question(self) -> None:
-        self._asked = None
-        self.delete_button.description = "Delete"
-        self._unread, self.delete_button.disabled = 0, False
-
-    def update(self) -> None:
-        """Let a question be answered once it could have been read; called by the refresher."""
-        if self._unread:
-            self._unread -= 1
-            self.delete_button.disabled = self._unread > 0
 
     def _place(self, pane: BrowserPane) -> tuple[Place, FolderPage]:
         if pane.place is None or pane.page is None:
@@ -155,7 +142,7 @@ class BrowserActions:
                 with self._tab.context.refresher.lock:
                     self._refresh(about)
 
-        self._forget_question()
+        self._question.forget()
         self._tab.start_job(self.jobs, told, work).add_done_callback(ended)
 
     def _show_code(self, place: Place, call: str, *arguments: object, **options: object) -> None:
@@ -229,12 +216,12 @@ class BrowserActions:
 
     def delete(self) -> None:
         """Ask, with what would go; the second click does it."""
-        if self._unread:
+        if self._question.is_unread:
             return
         place, page = self._place(self.pane)
         entries = self._chosen()
         addresses, truncate_first = self._to_delete(page)
-        if self._asked == (place, addresses, truncate_first):
+        if self._question.answers((place, addresses, truncate_first)):
             self._show_code(place, "delete_entries", list(addresses), truncate_first=truncate_first)
             self._run(
                 "Deleted", lambda progress: place.delete(addresses, truncate_first=truncate_first, progress=progress)
@@ -243,11 +230,8 @@ class BrowserActions:
 
         def ask(found: FolderSize) -> Message:
             if (self.pane.place, *self._to_delete(page)) == (place, addresses, truncate_first):
-                self._asked = (place, addresses, truncate_first)
-                self._unread, self.delete_button.disabled = _READ_AFTER, True
-                self.delete_button.description = (
-                    f"Delete {len(addresses):,} for good" if not page.has_trash else "Delete now"
-                )
+                answer = f"Delete {len(addresses):,} for good" if not page.has_trash else "Delete now"
+                self._question.ask((place, addresses, truncate_first), answer)
             return delete_question(entries, found, has_trash=page.has_trash, truncate_first=truncate_first)
 
         self._tab.start_job(self.jobs, ask, lambda progress: add_up(place.measure, entries, progress))
@@ -278,7 +262,7 @@ class BrowserActions:
             self._refresh({about})
             return Message("ok", f"{words} {sendable(address.rstrip('/').rpartition('/')[2])}.")
 
-        self._forget_question()
+        self._question.forget()
         self._tab.start_job(self.jobs, told, work)
 
     def send(self) -> None:

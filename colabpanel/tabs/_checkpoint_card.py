@@ -24,6 +24,7 @@ from colabpanel.tabs._checkpoint_words import (
     said_of_restored,
     said_of_verified,
 )
+from colabpanel.tabs._second_click import SecondClick
 from colabpanel.widgets.basics import button, offer, sendable, styled
 from colabpanel.widgets.data_table import Cell, Column, DataTable
 from colabpanel.widgets.messages import CodeView, Message
@@ -34,6 +35,7 @@ __all__ = ["CheckpointCard"]
 T = TypeVar("T")
 
 _HALF = "Half precision (float16), half the size"
+_NAMED = 3
 
 
 class Folders(Protocol):
@@ -114,6 +116,7 @@ class CheckpointCard:
         tab.on_click(self.pin_button, lambda: self.pin(pinned=True))
         tab.on_click(self.unpin_button, lambda: self.pin(pinned=False))
         tab.on_click(self.delete_button, self.delete)
+        self._question = SecondClick(tab, self.delete_button)
 
     def show(self, folder: str, rows: Sequence[Checkpoint]) -> None:
         """Offer the checkpoints of a folder, the newest first; what was chosen of the same folder stays chosen."""
@@ -131,6 +134,7 @@ class CheckpointCard:
 
     def _changed(self, _: object) -> None:
         self._asked += 1
+        self._question.forget()
         names = list(self.chosen.value)
         row = self._rows.get(names[0]) if names else None
         self.code.show(restore_code(row, self.variable.value.strip() or "model"))
@@ -223,13 +227,25 @@ class CheckpointCard:
         self._tab.start_job(self.jobs, say, lambda progress: pin_chosen(progress, host, folder, names, pinned=pinned))
 
     def delete(self) -> None:
-        """Delete the chosen."""
+        """Ask, with what would go; the second click does it."""
+        if self._question.is_unread:
+            return
         names, folder, host = self._names(), self._directory, self._tab.context.host
         foreign = [name for name in names if self._rows[name].kind != "colabpanel"]
         if foreign:
             raise InputError(
                 f"{foreign[0]} was not written by colabpanel.", hint="Other libraries' files are not deleted here."
             )
+
+        about = (folder, tuple(names))
+        if not self._question.answers(about):
+            self._question.ask(about, f"Delete {len(names):,} for good")
+            listed = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if names[_NAMED:] else "")
+            self.jobs.message.show(
+                Message("warning", f"Delete {listed}?", "They cannot be brought back. Press the button once more.")
+            )
+            return
+        self._question.forget()
 
         def say(done: list[str]) -> Message:
             self._folders.list_again(folder)

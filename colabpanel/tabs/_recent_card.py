@@ -43,7 +43,7 @@ class RecentCard:
         suggest: Callable[[list[HistoryEntry]], None],
     ) -> None:
         self._tab, self._history, self._is_busy, self._stage, self._suggest = tab, history, is_busy, stage, suggest
-        self._some_running = False
+        self._some_running, self._shown = False, set[str]()
         self._resumable: dict[str, HistoryEntry] = {}
         columns = [
             Column("Archive"),
@@ -80,7 +80,8 @@ class RecentCard:
 
     def clear(self) -> None:
         """Forget the stagings that have ended; the files stay where they are."""
-        self._tab.in_background("clear", lambda _: self._history.clear(), lambda _: self.refresh())
+        shown = self._shown
+        self._tab.in_background("clear", lambda _: self._history.clear(shown), lambda _: self.refresh())
 
     def _refresh_running(self) -> None:
         if self._some_running and not self._is_busy():
@@ -93,6 +94,7 @@ class RecentCard:
 
     def _show(self, entries: list[HistoryEntry]) -> None:
         entries = [entry for entry in entries if self._belongs_here(entry)]
+        self._shown = {entry.key for entry in entries}
         self._some_running = any(entry.status == "running" for entry in entries)
         self.table.show([recent_row(entry) for entry in entries])
         self.clear_button.layout.display = None if entries else "none"

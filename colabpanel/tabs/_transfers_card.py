@@ -44,6 +44,7 @@ class TransfersCard:
         self.queue = TransferQueue(tab.context.runner.submit, self.history)
         self._told: set[str] = set()
         self._past: dict[str, PastTransfer] = {}
+        self._past_shown: set[str] = set()
         self.bar = styled(ipywidgets.HTML(), "cp-bar")
         self.message = MessageView()
         self.link = ipywidgets.HTML()
@@ -171,6 +172,7 @@ class TransfersCard:
     def _show_history(self, entries: list[PastTransfer]) -> None:
         root, above = self._tab.context.host.root, {item.key for item in self.queue.items()}
         entries = [entry for entry in entries if entry.key not in above and _belongs(entry, root)]
+        self._past_shown = {entry.key for entry in entries}
         self._past = {entry.key: entry for entry in entries if entry.again}
         self.past_table.show([_past_row(entry) for entry in entries])
         titles = [(sendable(entry.title), key) for key, entry in self._past.items()]
@@ -188,7 +190,8 @@ class TransfersCard:
 
     def clear_history(self) -> None:
         """Forget earlier transfers."""
-        self._tab.in_background("clear", lambda _: self.history.clear(), lambda _: self.refresh_history())
+        shown = self._past_shown
+        self._tab.in_background("clear", lambda _: self.history.clear(shown), lambda _: self.refresh_history())
 
 
 def _belongs(entry: PastTransfer, root: Path | None) -> bool:

@@ -106,7 +106,7 @@ def _read_question(card: BrowserCard) -> None:
     assert card.actions.delete_button.disabled
     card.actions.delete_button.click()  # the second half of a double-click answers nothing
     for _ in range(3):
-        card.actions.update()
+        card.actions._question._update()
     assert not card.actions.delete_button.disabled
 
 

@@ -173,18 +173,33 @@ def test_two_are_compared_and_one_is_looked_into(tab: CheckpointsTab) -> None:
     assert "2 x 3" in card.inside.value
 
 
+def _delete(tab: CheckpointsTab) -> None:
+    """Delete what is chosen: ask, wait as long as reading takes, and answer."""
+    tab.chosen.delete_button.click()
+    for _ in range(3):
+        tab.chosen._question._update()
+    tab.chosen.delete_button.click()
+
+
 def test_checkpoints_are_pinned_verified_and_deleted(tab: CheckpointsTab, run: Path) -> None:
     card = tab.chosen
     card.chosen.value = ["step-00000001", "step-00000003"]
     card.pin_button.click()
     assert "Pinned 2 checkpoints." in _said(tab)
     assert tab.folder.table.value.count("pinned") >= 2
-    card.delete_button.click()
+    _delete(tab)
     assert "step-00000001 is pinned." in _said(tab)
     card.unpin_button.click()
     assert "Unpinned 2 checkpoints." in _said(tab)
     card.chosen.value = ["step-00000003"]
     card.delete_button.click()
+    card.delete_button.click()  # the second half of a double-click answers nothing
+    assert "Delete step-00000003?" in _said(tab)
+    assert card.delete_button.disabled
+    card.chosen.value = ["step-00000001"]
+    assert (card.delete_button.description, card.delete_button.disabled) == ("Delete", False)
+    card.chosen.value = ["step-00000003"]
+    _delete(tab)
     assert "Deleted 1 checkpoint." in _said(tab)
     assert not (run / "step-00000003").exists()
     card.verify_button.click()
@@ -265,7 +280,7 @@ def test_the_buttons_are_about_the_folder_that_is_listed(tab: CheckpointsTab, ho
     tab.folder.folder.path = str(other)
     card.look_button.click()
     assert "float32 2 x 1" in card.inside.value
-    card.delete_button.click()
+    _delete(tab)
     assert "Deleted 1 checkpoint" in _said(tab)
     assert (other / "step-00000001").exists()
     assert not (run / "step-00000001").exists()

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 import uuid
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from colabpanel import words
 from colabpanel.errors import ColabPanelError
 from colabpanel.hosts import Host
 from colabpanel.progress import Progress
-from colabpanel.services.files import write_atomic
+from colabpanel.services.files import alone_with, is_alive, write_atomic
 from colabpanel.services.sources.addresses import shown_address
 from colabpanel.services.staging.models import PackedData, StagedData
 from colabpanel.services.staging.service import stage
@@ -85,10 +86,13 @@ class History:
         """Add a staging that starts now, in place of an ended one of the same archive to the same folder."""
         entry = HistoryEntry(uuid.uuid4().hex, source, directory, time.time(), os.getpid(), options=options)
         pair = (source, directory)
-        others = [
-            other for other in self.entries() if (other.source, other.directory) != pair or other.status == "running"
-        ]
-        self._save([entry, *others])
+        with alone_with(self._path):
+            others = [
+                other
+                for other in self.entries()
+                if (other.source, other.directory) != pair or other.status == "running"
+            ]
+            self._save([entry, *others])
         return entry
 
     def finish(
@@ -96,15 +100,27 @@ class History:
     ) -> None:
         """Note how a staging ended."""
         ended = replace(entry, status=status, message=message, files=files, size=size)
-        self._save([ended if other.key == entry.key else other for other in self.entries()])
+        with alone_with(self._path):
+            self._save([ended if other.key == entry.key else other for other in self.entries()])
 
     def forget(self, key: str) -> None:
         """Drop one staging from the list."""
-        self._save([entry for entry in self.entries() if entry.key != key])
+        with alone_with(self._path):
+            self._save([entry for entry in self.entries() if entry.key != key])
 
-    def clear(self) -> None:
-        """Drop the stagings that have ended; those that run or can be resumed stay."""
-        self._save([entry for entry in self.entries() if entry.status == "running" or entry.resumable])
+    def clear(self, keys: Collection[str] | None = None) -> None:
+        """Drop the stagings that have ended; those that run or can be resumed stay.
+
+        Args:
+            keys: Only of these; None means of all.
+        """
+        with alone_with(self._path):
+            kept = [
+                entry
+                for entry in self.entries()
+                if entry.status == "running" or entry.resumable or (keys is not None and entry.key not in keys)
+            ]
+            self._save(kept)
 
     def _save(self, entries: list[HistoryEntry]) -> None:
         rows = [asdict(entry) for entry in entries[:_MOST]]
@@ -115,9 +131,7 @@ class History:
 
 
 def _with_true_status(entry: HistoryEntry) -> HistoryEntry:
-    import psutil
-
-    if entry.status == "running" and not psutil.pid_exists(entry.process):
+    if entry.status == "running" and not is_alive(entry.process, since=entry.started):
         return replace(entry, status="interrupted", message="Its process ended while it ran.")
     return entry
 

@@ -30,15 +30,19 @@ class Selection:
         """Whether a file is wanted; ask once for each file, in the order of the archive."""
         if self.is_everything:
             return True
-        path = "/".join(parts)
-        if self._include and not _matches(path, parts[-1], self._include):
-            return False
-        if _matches(path, parts[-1], self._exclude):
+        if not self.matches(parts):
             return False
         if self._first is None:
             return True
         self._seen[parts[:-1]] += 1
         return self._seen[parts[:-1]] <= self._first
+
+    def matches(self, parts: tuple[str, ...]) -> bool:
+        """Whether the patterns want a path, however many of its folder there are."""
+        path = "/".join(parts)
+        if self._include and not _matches(path, parts[-1], self._include):
+            return False
+        return not _matches(path, parts[-1], self._exclude)
 
 
 def _matches(path: str, name: str, patterns: Sequence[str]) -> bool:

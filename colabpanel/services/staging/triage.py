@@ -33,7 +33,11 @@ def triage(reader: Listing, request: Request, *, folds_case: bool) -> Iterator[t
                 hint="Pass limits=Limits(members=...) if that is what you expect.",
             )
         place = claims.claim(member)
-        if takes_all or isinstance(place, str) or (member.kind is not Kind.FOLDER and selection.wants(place)):
+        if takes_all or (
+            selection.matches(tuple(member.name.strip("/").split("/")))
+            if isinstance(place, str)
+            else member.kind is not Kind.FOLDER and selection.wants(place)
+        ):
             yield member, place
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,10 @@ class TransferHistory:
         with _SAVING:
             self._save([entry, *self.entries()])
 
-    def clear(self) -> None:
-        """Forget all of them; files stay where they are."""
+    def clear(self, keys: Collection[str] | None = None) -> None:
+        """Forget these, or all of them; files stay where they are."""
         with _SAVING:
-            self._save([])
+            self._save([] if keys is None else [entry for entry in self.entries() if entry.key not in keys])
 
     def _save(self, entries: list[PastTransfer]) -> None:
         try:

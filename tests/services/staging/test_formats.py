@@ -7,6 +7,8 @@ import gzip
 import importlib
 import io
 import lzma
+import os
+import random
 import shutil
 import subprocess
 import tarfile
@@ -18,11 +20,12 @@ import py7zr
 import pytest
 from backports import zstd
 
-from colabpanel.errors import MissingLibraryError, PasswordError
+from colabpanel.errors import ColabPanelError, MissingLibraryError, PasswordError
 from colabpanel.progress import Progress
 from colabpanel.services.optional import optional
 from colabpanel.services.staging.request import Overwrite
 from colabpanel.services.staging.service import plan, stage
+from colabpanel.services.staging.streams.gzip_member import GzipMember
 from tests.archives import TREE, make_zip, tree_of
 
 Compress = Callable[[bytes], bytes]
@@ -208,3 +211,62 @@ def test_a_plan_tells_time_and_what_would_fit(tmp_path: Path, monkeypatch: pytes
     tight = plan(source, tmp_path / "out")
     assert "need 19.5 KB" in tight.problem
     assert "first_per_folder=3" in tight.hint
+
+
+def test_a_damaged_later_stream_of_bzip2_is_noticed_and_garbage_after_it_is_not(tmp_path: Path) -> None:
+    parts = [random.Random(number).randbytes(200_000) for number in (1, 2)]
+    packed = [bz2.compress(part) for part in parts]
+    (tmp_path / "fine.csv.bz2").write_bytes(b"".join(packed) + b"\0" * 10 + b"garbage")
+    assert stage(tmp_path / "fine.csv.bz2", tmp_path / "fine").status == "ok"
+    assert tree_of(tmp_path / "fine") == {"fine.csv": b"".join(parts)}
+    wrong = bytearray(b"".join(packed))
+    wrong[len(packed[0]) + 100] ^= 1
+    (tmp_path / "wrong.csv.bz2").write_bytes(wrong)
+    assert stage(tmp_path / "wrong.csv.bz2", tmp_path / "wrong").status == "partial"
+
+
+def test_gzip_whose_end_is_missing_or_comes_late(tmp_path: Path) -> None:
+    data = b"a" * (4 << 20)
+    whole = gzip.compress(data)
+    (tmp_path / "cut.bin.gz").write_bytes(whole[:-3])
+    assert stage(tmp_path / "cut.bin.gz", tmp_path / "cut").status == "partial"
+    for given in range(1, 8):
+        member = GzipMember()
+        found = member.decompress(whole[:-given], len(data))
+        assert (len(found), member.needs_input, member.eof) == (len(data), True, False)
+        assert member.decompress(whole[-given:], len(data)) == b""
+        assert member.eof
+
+
+def test_one_damaged_member_does_not_make_the_password_wrong(tmp_path: Path) -> None:
+    if shutil.which("zip") is None:
+        pytest.skip("zip is not installed")
+    sizes = {"small": 500, "large": 5000}
+    for name, size in sizes.items():
+        (tmp_path / name).write_bytes(os.urandom(size))
+    for name in sizes:
+        path = tmp_path / f"{name}.zip"
+        subprocess.run(["zip", "-q0", "-P", "secret", path, *sizes], cwd=tmp_path, check=True)
+        with zipfile.ZipFile(path) as archive:
+            info = archive.getinfo(name)
+        data = bytearray(path.read_bytes())
+        data[data.index(name.encode()) + info.compress_size] ^= 1
+        path.write_bytes(data)
+        found = stage(path, tmp_path / f"out-{name}", password="secret")
+        assert (found.status, [one.member for one in found.skipped]) == ("partial", [name])
+        with pytest.raises(PasswordError):
+            stage(path, tmp_path / "other", password="wrong")
+
+
+def test_links_that_nobody_asked_for_are_not_told(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name in ("train/a.jpg", "val/b.jpg"):
+            archive.addfile(tarfile.TarInfo(name))
+        link = tarfile.TarInfo("val/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    assert stage(tmp_path / "a.tar", tmp_path / "out", include=["train/*"]).status == "ok"
+    assert stage(tmp_path / "a.tar", tmp_path / "val", include=["val/*"]).skipped[0].member == "val/link"
+    with pytest.raises(ColabPanelError, match="matches the patterns"):
+        stage(tmp_path / "a.tar", tmp_path / "typo", include=["trian/*"])
+    assert not (tmp_path / "typo").exists()

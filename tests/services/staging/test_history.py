@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,27 @@ def test_a_list_that_cannot_be_kept_is_no_obstacle(tmp_path: Path, caplog: pytes
     staged = stage_and_record(RecordingProgress(), history, str(make_zip(tmp_path / "a.zip")), str(tmp_path / "out"))
     assert staged.status == "ok"
     assert "cannot be kept" in caplog.text
+
+
+def test_several_threads_keep_one_list_and_a_number_that_was_given_anew_is_no_process_of_ours(tmp_path: Path) -> None:
+    histories = [History(tmp_path), History(tmp_path)]
+
+    def note(history: History) -> None:
+        for number in range(10):
+            entry = history.begin(f"{id(history)}-{number}.zip", "out", {})
+            history.finish(entry, "ok", "Done.")
+
+    threads = [threading.Thread(target=note, args=(history,)) for history in histories]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [entry.status for entry in histories[0].entries()] == ["ok"] * 20
+    entry = histories[0].begin("old.zip", "out", {})
+    rows = json.loads((tmp_path / "stagings.json").read_text())
+    rows[0]["started"] -= 30 * 86400  # before this process was
+    (tmp_path / "stagings.json").write_text(json.dumps(rows))
+    assert next(one for one in histories[0].entries() if one.key == entry.key).status == "interrupted"
+    keys = [one.key for one in histories[0].entries() if one.status == "ok"][:5]
+    histories[0].clear(keys)
+    assert len(histories[0].entries()) == 16

@@ -283,3 +283,42 @@ def test_a_name_that_is_no_text_spoils_the_archive_for_nobody(tmp_path: Path) ->
         with zipfile.ZipFile(tmp_path / name) as archive:
             found = {member.rpartition("/")[2]: archive.read(member) for member in archive.namelist()}
         assert found == {"f\u00fcr.txt": b"1", "b\u00a0.txt": b"2"}
+
+
+def test_shards_of_somebody_else_are_packed_and_left_alone(tmp_path: Path) -> None:
+    own = {f"train-0000{number}.zip": bytes([number]) * 100 for number in (1, 2, 3)}
+    folder = _write(tmp_path / "data", {**own, "x.txt": b"x"})
+    packed = pack(folder, folder / "train.zip", shard_size=1 << 20)
+    assert (packed.files, [path.name for path in packed.archives]) == (4, ["train-00004.zip"])
+    assert {name: (folder / name).read_bytes() for name in own} == own
+    (folder / "mine.index.json").write_text('{"a": 1}')
+    with pytest.raises(PathError, match="no index of shards"):
+        pack(folder, folder / "mine.zip", shard_size=1 << 20)
+
+
+@pytest.mark.parametrize("name", ["photo.bin", "text.txt"])
+def test_what_has_rotted_in_the_earlier_archive_is_packed_anew(tmp_path: Path, name: str) -> None:
+    tree = {"photo.bin": random.Random(2).randbytes(5000), "text.txt": b"words and words " * 500}
+    folder = _write(tmp_path / "data", tree)
+    for path in folder.iterdir():
+        os.utime(path, (1_600_000_000, 1_600_000_000))
+    pack(folder, tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        info = archive.getinfo(name)
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[info.header_offset + 30 + len(name) + 40] ^= 1
+    (tmp_path / "a.zip").write_bytes(data)
+    assert pack(folder, tmp_path / "a.zip").status == "ok"
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert {member: archive.read(member) for member in archive.namelist()} == tree
+
+
+def test_a_file_that_was_rewritten_in_the_same_second_is_packed_anew(tmp_path: Path) -> None:
+    folder = _write(tmp_path / "data", {"a": b"1" * 1000, "b": b"same"})
+    pack(folder, tmp_path / "a.zip")
+    status = (folder / "a").stat()
+    (folder / "a").write_bytes(b"2" * 1000)
+    os.utime(folder / "a", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert pack(folder, tmp_path / "a.zip").reused == 1
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert archive.read("a") == b"2" * 1000

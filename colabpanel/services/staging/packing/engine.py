@@ -54,6 +54,7 @@ def pack_here(
     earlier = {path for path, _, _ in index.read()}
     ours = {target, _beside(target), *earlier}
     if shard_size:
+        index.insist_on_being_ours()
         ours |= index.ours()
     found = files_below(folder, ours, packing.skipped, only=only)
     files = [file for file in found if packing.takes(file)]
@@ -61,6 +62,8 @@ def pack_here(
         raise InputError(f"{folder} holds no files to pack.", hint="Choose another folder.")
     shards = spread(files, index, shard_size) if shard_size else [Shard(target, files, is_current=False)]
     progress.start(sum(file.size for shard in shards if not shard.is_current for file in shard.files), "Packing")
+    if shard_size:
+        index.announce(shard.path for shard in shards)
     done = [packing.write(shard) for shard in shards]
     if shard_size:
         retired = sorted(earlier - {shard.path for shard in done})
@@ -153,10 +156,10 @@ class _Packing:
             )
             return
         with closing(Earlier(shard.path)) as earlier:
-            self.reused += sum(map(earlier.has, shard.files)) if len(earlier) else 0
             level = DEFAULT_LEVEL if self.level is None else self.level
             packing = ZipPacking(self.folder, level, self.workers, self.progress, self.written)
             yield from packing.write(stream, shard.files, earlier)
+            self.reused += earlier.taken
 
     def _is_tar(self, path: Path) -> bool:
         return path.name.removesuffix(".part").lower().endswith(".tar.zst")

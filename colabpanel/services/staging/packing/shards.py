@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from colabpanel.errors import PathError
 from colabpanel.services.files import write_atomic
 from colabpanel.services.walk import FoundFile
 
@@ -63,12 +64,30 @@ class Index:
         return os.listdir(self._folder) if self._folder.is_dir() else []  # noqa: PTH208 - names are all that is wanted
 
     def ours(self) -> set[Path]:
-        """Return what lies beside the archive and belongs to it: shards, the index, and beginnings of these."""
-        names = self.names()
-        bare = {name: re.sub(r"\.part$", "", name.removeprefix(".")) for name in names}
-        return {
-            self._folder / name for name in names if self.number_of(bare[name]) or bare[name].startswith(self.path.name)
-        }
+        """Return what lies beside the archive and belongs to it: listed shards, the index, and beginnings of these."""
+        listed, found = {path.name for path, _, _ in self.read()}, set()
+        for name in self.names():
+            bare = re.sub(r"\.part$", "", name.removeprefix("."))
+            is_beginning = name != bare and self.number_of(bare) > 0
+            if name in listed or is_beginning or bare.startswith(self.path.name):
+                found.add(self._folder / name)
+        return found
+
+    def insist_on_being_ours(self) -> None:
+        """Refuse a file of the name of the index that is none.
+
+        Raises:
+            PathError: There is one.
+        """
+        if self.path.exists() and not isinstance(self._told().get("shards"), list):
+            raise PathError(f"{self.path} is there, and is no index of shards.", hint="Choose another name.")
+
+    def announce(self, paths: Iterable[Path]) -> None:
+        """List shards that are about to be made, so that they are known for ours whatever happens."""
+        rows = self._rows()
+        known = {row.get("name") for row in rows}
+        rows += [{"name": path.name, "bytes": 0, "files": []} for path in paths if path.name not in known]
+        write_atomic(self.path, json.dumps({"version": _VERSION, "shards": rows}).encode())
 
     def read(self) -> list[tuple[Path, set[FoundFile], int]]:
         """Return what an earlier packing noted: shards, their files and bytes; nothing where it makes no sense."""
@@ -82,11 +101,18 @@ class Index:
             return []
 
     def _rows(self) -> list[dict[str, Any]]:
+        found = self._told()
         try:
-            found: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
             return list(found["shards"]) if found["version"] == _VERSION else []
-        except (OSError, ValueError, KeyError, TypeError):
+        except (KeyError, TypeError):
             return []
+
+    def _told(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def write(self, shards: Sequence[Shard], retired: Iterable[Path] = ()) -> None:
         """Replace the index; rows of another kind of archive stay.
@@ -107,11 +133,15 @@ class Index:
 def spread(files: Sequence[FoundFile], index: Index, shard_size: int) -> list[Shard]:
     """Return the shards of a packing: those that were there, as far as they have files, and new ones."""
     by_name = {file.name: file for file in files}
-    shards, taken, number = [], set[str](), 0
-    for path, earlier, length in index.read():
-        number = max(number, index.number_of(path.name))
+    shards, taken = [], set[str]()
+    listed = index.read()
+    others = set(index.names()) - {path.name for path, _, _ in listed}
+    number = max(map(index.number_of, others), default=0)
+    for path, earlier, length in listed:
         kept = [by_name[old.name] for old in sorted(earlier) if old.name in by_name and old.name not in taken]
         taken.update(file.name for file in kept)
+        if earlier:  # else it was only announced, and its number is free
+            number = max(number, index.number_of(path.name))
         if kept:
             shards.append(Shard(path, kept, is_current=set(kept) == earlier and _length(path) == length))
     group: list[FoundFile] = []

@@ -12,13 +12,14 @@ from colabpanel.errors import ColabPanelError, StorageError
 from colabpanel.progress import Progress
 from colabpanel.services.fast import fast_zlib
 from colabpanel.services.sources import LocalSource
-from colabpanel.services.staging.archive import Kind
+from colabpanel.services.staging.archive import Kind, MemberError
 from colabpanel.services.staging.crew.batches import Job, cut
 from colabpanel.services.staging.crew.crew import Event, hire, work
 from colabpanel.services.staging.crew.unpacker import Task
 from colabpanel.services.staging.packing.compress import LARGE, batches, compressed, pieces
 from colabpanel.services.staging.packing.zip_writer import PackedMember, Written, ZipWriter
 from colabpanel.services.staging.request import Limits
+from colabpanel.services.staging.zips.decode import DAMAGED, checked, method_of, unpacked
 from colabpanel.services.staging.zips.entries import ENCRYPTED, Entry, modified_at
 from colabpanel.services.staging.zips.reader import ZipReader
 from colabpanel.services.walk import FoundFile
@@ -28,6 +29,7 @@ __all__ = ["Earlier", "ZipPacking", "verify_zip"]
 
 _READERS = 2
 _CHUNK = 512 << 10
+_ABOUT_THEN = 3600 * 10**9  # nanoseconds before an archive was done in which it may have been made
 _METHOD = 10  # where a member's entry says how it is packed
 _NO_LIMITS = Limits(members=100_000_000, ratio=None)
 
@@ -37,11 +39,15 @@ class Earlier:
 
     Args:
         path: Where it would be.
+
+    Attributes:
+        taken: How many files were taken over.
     """
 
     def __init__(self, path: Path) -> None:
         self._entries: dict[tuple[str, int, int], Entry] = {}
         self._source: LocalSource | None = None
+        self.taken = 0
         try:
             self._source = LocalSource(path)
             self._reader = ZipReader(self._source, _NO_LIMITS)
@@ -52,13 +58,27 @@ class Earlier:
             if member.kind is Kind.FILE and not member.trouble and not entry.flags & ENCRYPTED:
                 self._entries[member.name, member.size, int(modified_at(entry) or -1)] = entry
 
-    def take(self, file: FoundFile) -> PackedMember | None:
-        """Return a file's packed bytes, if it has kept its size and time since."""
+    def take(self, file: FoundFile, folder: Path) -> PackedMember | None:
+        """Return a file's packed bytes, if it has kept its size and time since and they are still what they were."""
         entry = self._entries.get((file.name, file.size, file.modified))
-        if entry is None or entry.packed >= LARGE:
+        if entry is None or entry.packed >= LARGE or not self._is_the_same(file, folder, entry):
             return None
         data = b"".join(self._reader.pieces(entry))
+        if not _is_whole(entry, data):
+            return None
+        self.taken += 1
         return PackedMember(file.name, entry.method, entry.crc, entry.size, data, file.modified, file.mode)
+
+    def _is_the_same(self, file: FoundFile, folder: Path, entry: Entry) -> bool:
+        """Whether a file is what was packed: one changed about then may have changed again in the same second."""
+        assert self._source is not None
+        if file.modified_ns < self._source.modified_ns - _ABOUT_THEN:
+            return True
+        try:
+            with closing(LocalSource(folder / file.name)) as now:
+                return _checksum(now) == entry.crc
+        except ColabPanelError:
+            return False
 
     def has(self, file: FoundFile) -> bool:
         """Whether `take` would find a file."""
@@ -72,6 +92,27 @@ class Earlier:
         """Let go of it."""
         if self._source is not None:
             self._source.close()
+
+
+def _is_whole(entry: Entry, data: bytes) -> bool:
+    try:
+        for _ in checked(unpacked(method_of(entry), [data]), entry):
+            pass
+    except MemberError:
+        return False
+    except DAMAGED:
+        return False
+    return True
+
+
+def _checksum(source: LocalSource) -> int:
+    crc, buffer = 0, memoryview(bytearray(_CHUNK))
+    for start in range(0, source.size, _CHUNK):
+        view = buffer[: min(_CHUNK, source.size - start)]
+        if source.read_into(view, start) < len(view):
+            return -1
+        crc = fast_zlib.crc32(view, crc)
+    return crc
 
 
 @dataclass(frozen=True)
@@ -102,16 +143,23 @@ class ZipPacking:
         writer = ZipWriter(stream)
         known = [file for file in files if earlier.has(file)] if len(earlier) else []
         fresh = [file for file in files if not earlier.has(file)] if known else files
-        for file, packed in compressed(self.folder, batches(fresh), self.level, self.workers):
-            yield file, packed if isinstance(packed, OSError) else self._add(writer, file, packed)
+        yield from self._packed(writer, fresh)
+        changed = []
         for file in known:
-            taken = earlier.take(file)
-            if taken is not None:
-                writer.add(taken)
-                self.progress.advance(file.size)
-                yield file, None
+            taken = earlier.take(file, self.folder)
+            if taken is None:
+                changed.append(file)
+                continue
+            writer.add(taken)
+            self.progress.advance(file.size)
+            yield file, None
+        yield from self._packed(writer, changed)
         writer.close()
         self.written.extend(writer.written)
+
+    def _packed(self, writer: ZipWriter, files: Sequence[FoundFile]) -> Iterator[tuple[FoundFile, OSError | None]]:
+        for file, packed in compressed(self.folder, batches(files), self.level, self.workers):
+            yield file, packed if isinstance(packed, OSError) else self._add(writer, file, packed)
 
     def _add(self, writer: ZipWriter, file: FoundFile, packed: PackedMember | None) -> OSError | None:
         if packed is not None:

@@ -40,12 +40,18 @@ DAMAGED: tuple[type[Exception], ...] = (
 
 
 class _Frames(io.RawIOBase):
-    """Decompresses one frame after another, with a bound on memory; zeros may lie between them."""
+    """Decompresses one frame after another, with a bound on memory; zeros may lie between them.
 
-    def __init__(self, raw: IO[bytes], decompressor: Callable[[], Any]) -> None:
-        self._raw, self._make = raw, decompressor
+    Args:
+        raw: The compressed stream.
+        decompressor: Makes what decompresses one frame.
+        begins: How each frame begins; what follows one and begins otherwise is passed over, as its own tools do.
+    """
+
+    def __init__(self, raw: IO[bytes], decompressor: Callable[[], Any], begins: bytes = b"") -> None:
+        self._raw, self._make, self._begins = raw, decompressor, begins
         self._decoder: Any = None
-        self._pending = b""
+        self._pending, self._is_first = b"", True
 
     def readable(self) -> bool:
         """Return True."""
@@ -68,7 +74,11 @@ class _Frames(io.RawIOBase):
             if not chunk:
                 return False
             self._pending = chunk.lstrip(b"\0")
-        self._decoder = self._make()
+        while len(self._pending) < len(self._begins) and (chunk := self._raw.read(_CHUNK)):
+            self._pending += chunk
+        if not self._is_first and not self._pending.startswith(self._begins):
+            return False
+        self._decoder, self._is_first = self._make(), False
         return True
 
     def _decode(self, most: int) -> bytes:
@@ -112,14 +122,14 @@ def zstd_decoder() -> Any:
     return _ZstdErrors()
 
 
-def _framed(raw: IO[bytes], decompressor: Callable[[], Any]) -> IO[bytes]:
-    return cast("IO[bytes]", io.BufferedReader(_Frames(raw, decompressor), _CHUNK))
+def _framed(raw: IO[bytes], decompressor: Callable[[], Any], *, begins: bytes = b"") -> IO[bytes]:
+    return cast("IO[bytes]", io.BufferedReader(_Frames(raw, decompressor, begins), _CHUNK))
 
 
 _OPENERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
     "": lambda raw: raw,
     "gz": lambda raw: _framed(raw, GzipMember),
-    "bz2": lambda raw: cast("IO[bytes]", bz2.BZ2File(raw)),
+    "bz2": lambda raw: _framed(raw, bz2.BZ2Decompressor, begins=b"BZh"),
     "xz": lambda raw: _framed(raw, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY)),
     "zst": lambda raw: _framed(raw, zstd_decoder),
 }

@@ -39,8 +39,9 @@ class GzipMember:
     @property
     def needs_input(self) -> bool:
         """Whether nothing more comes out before something goes in."""
-        has_trailer = self._body.eof and len(self._tail) >= _TRAILER
-        return not (self._body.unconsumed_tail or self._was_full or has_trailer)
+        if self._body.eof:
+            return len(self._tail) < _TRAILER
+        return not (self._body.unconsumed_tail or self._was_full)
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         """Return at most so many of the next bytes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import operator
 import re
 import struct
@@ -167,18 +168,15 @@ class ZipReader:
         for begin in range(start, start + entry.packed, _PIECE):
             yield self.source.read(begin, min(begin + _PIECE, start + entry.packed))
 
-    def smallest_encrypted(self, most: int) -> Entry | None:
-        """Return the smallest encrypted member that can be decoded, if it has at most so many bytes."""
-        found: Entry | None = None
-        for index in range(len(self)):
-            entry = self.entry(index)
-            if (
-                entry.flags & ENCRYPTED
-                and 0 < entry.size < (found.size if found else most)
-                and not refused_method(entry)
-            ):
-                found = entry
-        return found
+    def smallest_encrypted(self, most: int, count: int) -> list[Entry]:
+        """Return so many of the smallest encrypted members that can be decoded and have less than so many bytes."""
+        entries = map(self.entry, range(len(self)))
+        found = (
+            entry
+            for entry in entries
+            if entry.flags & ENCRYPTED and 0 < entry.size < most and not refused_method(entry)
+        )
+        return heapq.nsmallest(count, found, key=lambda entry: entry.size)
 
     def members(self) -> Iterator[Member]:
         """Yield the members in the order in which they lie in the file; the rest of them is in their `entry`."""
