@@ -211,9 +211,13 @@ class IPythonHost:
     def workspace(self) -> Path:
         """The folder the kernel works in; the home folder where that one was deleted."""
         try:
-            return Path.cwd()
+            return self.inside_root(Path.cwd())
         except OSError:
-            return Path.home()
+            return self.inside_root(Path.home())
+
+    def inside_root(self, folder: Path) -> Path:
+        """Return a folder, or the root where the folder is not inside of it."""
+        return folder if self.root is None or folder.is_relative_to(self.root) else self.root
 
     @property
     def state_dir(self) -> Path:

@@ -89,7 +89,7 @@ class ColabHost(IPythonHost):
     def workspace(self) -> Path:
         """The runtime's fast local disk."""
         content = Path("/content")
-        return content if content.is_dir() else Path.cwd()
+        return self.inside_root(content) if content.is_dir() else super().workspace
 
     def secret(self, name: str) -> str | None:
         """Return one of the secrets behind the key in Colab's side bar."""

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from colabpanel.errors import PathError
 from colabpanel.progress import Progress
 from colabpanel.services.isolated import call_isolated
 from colabpanel.services.paths import resolve_inside
 from colabpanel.services.scanning import scan, unlistable
 
-__all__ = ["LIST_DEADLINE", "READ_FOR", "Entry", "Listing", "has_parent", "list_folder"]
+__all__ = ["LIST_DEADLINE", "READ_FOR", "Entry", "Listing", "has_parent", "list_folder", "list_nearest"]
 
+_NEAREST = 6  # folders above one that does not exist
 LIST_DEADLINE, READ_FOR = 4.5, 3.2
 """Seconds until a listing is given up, and until it is cut and shows what it has."""
 
@@ -116,3 +118,37 @@ def _list_here(
 def has_parent(folder: Path, root: str | None) -> bool:
     """Whether a real folder lies in another one that may be looked at."""
     return folder != folder.parent and (root is None or folder != resolve_inside(None, root))
+
+
+def list_nearest(
+    path: Path | str,
+    *,
+    otherwise: Path,
+    root: Path | None = None,
+    containing: str = "",
+    progress: Progress | None = None,
+) -> tuple[Listing, str]:
+    """List a folder, or where there is none of that name the nearest above it; also returns why it is another one.
+
+    Args:
+        path: The folder, an address, or a path that shall be made.
+        otherwise: What is listed where there is none above it either.
+        root: Refuse paths outside of this folder.
+        containing: See `list_folder`.
+        progress: May cancel it.
+
+    Raises:
+        PathError: None of them can be listed.
+        StorageError: The disk or Drive does not answer.
+    """
+    above = [] if "://" in str(path) else list(Path(path).parents)[:_NEAREST]
+    first: PathError | None = None
+    for folder in (path, *above, otherwise):
+        try:
+            found = list_folder(folder, root=root, containing=containing if first is None else "", progress=progress)
+        except PathError as error:
+            first = first or error
+        else:
+            return found, "" if first is None else first.message
+    assert first is not None
+    raise first

@@ -17,7 +17,7 @@ from colabpanel.errors import ColabPanelError, JobBusyError, JobCancelledError
 from colabpanel.hosts import Host
 from colabpanel.jobs import Job, JobRunner
 from colabpanel.progress import Progress
-from colabpanel.services.folders import list_folder
+from colabpanel.services.folders import list_nearest
 from colabpanel.services.isolated import ChildFailedError
 from colabpanel.services.memory.watch import KernelWatch
 from colabpanel.services.session.clock import Activity
@@ -201,10 +201,14 @@ class Tab(ABC):
         self.context.clicked()
         self.run_then(
             "browse",
-            lambda progress: list_folder(
-                folder or host.workspace, root=host.root, containing=containing, progress=progress
+            lambda progress: list_nearest(
+                folder or host.workspace,
+                otherwise=host.root or host.workspace,
+                root=host.root,
+                containing=containing,
+                progress=progress,
             ),
-            lambda listing: answer(listing, ""),
+            lambda found: answer(*found),
             lambda error: answer(None, error_message(error).sentence),
         )
 

@@ -47,7 +47,7 @@ class BrowserPane:
         self._goal: tuple[Place, str] | None = None
         self.place: Place | None = None
         self.page: FolderPage | None = None
-        self.query = Query()
+        self.query = self._shown = Query()
         self.picked: dict[str, Entry] = {}
         self._make_fields()
         self._make_list(title)
@@ -130,7 +130,7 @@ class BrowserPane:
 
     def visit(self, place: Place, address: str) -> None:
         """Show the first page of a folder of a place."""
-        self._forget_filter()
+        self._put_filter("")
         self.query = replace(self.query, page=0, containing="")
         self._load(place, address, None)
 
@@ -139,10 +139,10 @@ class BrowserPane:
         if self.place is not None:
             self.visit(self.place, address)
 
-    def _forget_filter(self) -> None:
+    def _put_filter(self, text: str) -> None:
         self._settling = 0
         self.filter.unobserve(self._filter_typed, names="value")
-        self.filter.value = ""
+        self.filter.value = text
         self.filter.observe(self._filter_typed, names="value")
 
     def refresh(self) -> None:
@@ -186,12 +186,15 @@ class BrowserPane:
             self.place = asked
         else:
             self._goal = (self.place, self.page.address)
+            self.query = self._shown
+            self._put_filter(self._shown.containing)
 
     def _show(self, place: Place, page: FolderPage) -> None:
         if self.page is None or (self.place, self.page.address) != (place, page.address):
             self.picked.clear()
         self.place, self._goal = place, (place, page.address)
         self.page, self.query = page, replace(self.query, page=page.page)
+        self._shown = self.query
         for entry in page.entries:  # what is chosen may have changed
             if entry.address in self.picked:
                 self.picked[entry.address] = entry

@@ -60,7 +60,7 @@ class PackCard:
     @property
     def target(self) -> str:
         """The archive: what stands in the field, or the folder's name with ``.zip`` beside it while it is empty."""
-        folder = self.folder.path.rstrip("/")
+        folder = self._tab.absolute(self.folder.path) if self.folder.path else ""
         return self.archive.path or (f"{folder}.zip" if folder else "")
 
     @property

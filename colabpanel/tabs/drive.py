@@ -129,7 +129,7 @@ class DriveTab(Tab):
 
     def check_folder(self) -> None:
         """Look whether the folder answers: the chosen one, or the one that serves as Drive."""
-        path = self.folder.path or self.context.state.drive_root or self._chosen_folder()
+        path = self.absolute(self.folder.path or self.context.state.drive_root or self._chosen_folder())
         host = self.context.host
         self.start_job(self.jobs, health_message, lambda progress: drive_health(path, host=host, progress=progress))
 

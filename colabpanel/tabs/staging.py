@@ -38,7 +38,7 @@ class StagingTab(Tab):
         self._history = History(self.context.host.state_dir)
         self._planned = self._settling = 0
         self._addresses: dict[str, str] = {}
-        self._suggested = ""
+        self._suggested = self._ended_in = ""
         form = self._form()
         self.recent = RecentCard(
             self, self._history, is_busy=lambda: self.jobs.busy, stage=self._resume, suggest=self._suggest
@@ -102,7 +102,7 @@ class StagingTab(Tab):
     def _changed(self) -> None:
         """Forget what was said of the form as it was, and plan anew once the user has stopped typing."""
         self._planned += 1
-        self._settling = 0
+        self._settling, self._ended_in = 0, ""
         self.plan_view.value = ""
         for message in (self.plan_message, self.notice, self.jobs.message):
             message.clear()
@@ -116,7 +116,7 @@ class StagingTab(Tab):
     def update(self) -> None:
         """Bring running jobs up to date, and plan when it is time."""
         super().update()
-        if self._settling:
+        if self._settling and not self.jobs.busy:
             self._settling -= 1
             if not self._settling:
                 self._plan()
@@ -209,6 +209,7 @@ class StagingTab(Tab):
         return self._addresses.get(source, source)
 
     def _staged(self, staged: StagedData) -> Message:
+        self._ended_in = str(staged.directory)
         self.plan_view.value = ""
         hint = "" if self.context.host.is_served else "Press Work here to make it the working folder."
         if staged.status == "ok":
@@ -217,9 +218,9 @@ class StagingTab(Tab):
 
     def work_here(self) -> None:
         """Make the target the working folder, as ``os.chdir`` does."""
-        path = self.directory
-        if not path:
+        if not (self._ended_in or self.directory):
             raise InputError("No target folder is chosen.", hint="Stage data first, or type a folder under To.")
+        path = self._ended_in or self.absolute(self.directory)
         self.in_background(
             "work-here",
             lambda _: enter_folder(path),

@@ -103,6 +103,10 @@ class FolderChooser(FileChooser):
         """Say why a listing cannot be shown; the last one stays."""
         self._goal = self._folder
         self._select.disabled = not (self._wants_folder and self._folder)
+        self.tell(sentence)
+
+    def tell(self, sentence: str) -> None:
+        """Say what was not found."""
         self._note.value = f'<p class="cp-tone-error" role="alert">{escape(sentence)}</p>'
 
     def _ways_up(self, path: Path) -> list[str]:

@@ -85,5 +85,7 @@ class PathPicker(ipywidgets.VBox):
                 self.chooser.fail(sentence)
             else:
                 self.chooser.show(listing)
+                if sentence:
+                    self.chooser.tell(sentence)
 
         self._browse(folder, containing, answer)

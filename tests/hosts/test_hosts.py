@@ -230,6 +230,15 @@ def test_a_kernel_whose_folder_was_deleted_works_in_the_home_folder(
     assert IPythonHost().workspace == Path.home()
 
 
+def test_where_a_root_is_set_the_workspace_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    for here, workspace in ((tmp_path, tmp_path / "in"), (tmp_path / "in", tmp_path / "in")):
+        monkeypatch.chdir(here)
+        host = IPythonHost()
+        host.root = tmp_path / "in"
+        assert host.workspace == workspace
+
+
 def test_colab_mounts_unmounts_and_downloads() -> None:
     host, drive, files = _colab()
     host.mount_drive(Path("/content/drive"), readonly=True, force=True)

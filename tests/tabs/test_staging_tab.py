@@ -12,9 +12,10 @@ import pytest
 from colabpanel.errors import JobCancelledError, StorageError
 from colabpanel.jobs import JobRunner
 from colabpanel.panel import Panel
+from colabpanel.progress import Progress
 from colabpanel.services.copying.models import CopiedData
 from colabpanel.services.skipped import Skipped
-from colabpanel.services.staging.history import History
+from colabpanel.services.staging.history import History, stage_and_record
 from colabpanel.services.staging.models import Plan
 from colabpanel.tabs import _copy_card
 from colabpanel.tabs._staging_words import code_for, plan_facts, skipped_list
@@ -533,3 +534,47 @@ def test_a_view_works_again_once_threads_can_be_started(
     tick(panel)
     tick(panel)
     assert "<dd>4</dd>" in tab.plan_view.value
+
+
+def test_browsing_from_what_is_not_there_begins_with_the_nearest_that_is(
+    tab: StagingTab, host: FakeHost, tmp_path: Path
+) -> None:
+    (tmp_path / "there").mkdir()
+    for path, shown in (
+        (str(tmp_path / "new/deep"), tmp_path),
+        ("https://example.org/a.zip", host.workspace),
+    ):
+        tab.target.path = path
+        tab.target.browse_button.click()
+        chooser = tab.target.chooser
+        assert chooser is not None
+        assert chooser._folder == str(shown)
+        assert "does not exist" in chooser._note.value
+    tab.target.path = str(tmp_path)
+    tab.target.browse_button.click()
+    assert chooser is not None
+    assert "there/" in [title for title, _ in chooser._dircontent.options]
+    assert "does not exist" not in chooser._note.value
+
+
+def test_work_here_goes_where_the_last_staging_ended(
+    tab: StagingTab, host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    history, source = History(host.state_dir), make_zip(tmp_path / "a.zip")
+    entry = history.begin(str(source), str(tmp_path / "other"), {})
+    history.finish(entry, "cancelled", "Cancelled.")
+    tab.recent.refresh()
+    tab.recent.resume_button.click()
+    tab.update()
+    tab.work_button.click()
+    assert Path.cwd() == tmp_path / "other"
+    tab.target.path = str(tmp_path)
+    tab.work_button.click()
+    assert Path.cwd() == tmp_path
+
+
+def test_what_is_gone_on_with_is_not_begun_anew(host: FakeHost, tmp_path: Path) -> None:
+    history = History(host.state_dir)
+    stage_and_record(Progress(), history, str(make_zip(tmp_path / "a.zip")), str(tmp_path / "out"), resume=False)
+    assert history.entries()[0].options == {}

@@ -14,6 +14,7 @@ from colabpanel.errors import ArchiveError, InputError, PathError, SpaceError
 from colabpanel.progress import Progress
 from colabpanel.services.checkpoints.comparing import find_checkpoint
 from colabpanel.services.checkpoints.files_of import problem_in
+from colabpanel.services.checkpoints.found.headers import safetensors_of
 from colabpanel.services.checkpoints.frameworks._base import reason_of
 from colabpanel.services.checkpoints.models import Checkpoint
 from colabpanel.services.checkpoints.weights import weights_of
@@ -65,7 +66,7 @@ def export_checkpoint(
     Args:
         directory: The folder of checkpoints.
         which: See `find_checkpoint`.
-        target: The file to write; a file of this name is replaced when the new one is whole.
+        target: The file to write; a safetensors file of this name is replaced when the new one is whole.
         dtype: ``float16`` or ``bfloat16`` for half the size, ``float32``; None keeps the types.
         monitor: The metric that tells which is best.
         mode: See `Checkpoints`.
@@ -150,6 +151,11 @@ def _target(target: str | Path, root: str | Path | None) -> Path:
     insist_on_drive(path)
     if path.is_dir():
         raise PathError(f"{target} is a folder.", hint="Write the name of a file, as weights.safetensors.")
+    try:
+        if path.exists():
+            safetensors_of(path)
+    except ArchiveError:
+        raise PathError(f"{target} is there, and is no safetensors file.", hint="Choose another name.") from None
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 

@@ -149,7 +149,8 @@ def stage_and_record(
     **options: Any,
 ) -> StagedData:
     """Call `stage` and keep its outcome in the list, however it ends."""
-    entry = history.begin(shown_address(source), directory, options)
+    kept = {name: value for name, value in options.items() if name != "resume"}  # going on means to resume it
+    entry = history.begin(shown_address(source), directory, kept)
     try:
         staged = stage(source, directory, password=password, root=root, host=host, progress=progress, **options)
     except ColabPanelError as error:

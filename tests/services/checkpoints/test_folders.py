@@ -155,6 +155,10 @@ def test_exports_that_cannot_be(run: Path, tmp_path: Path) -> None:
         colabpanel.export_checkpoint(run, 1, tmp_path / "w", dtype="int3")
     with pytest.raises(InputError, match="is a folder"):
         colabpanel.export_checkpoint(run, 1, run)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="no safetensors file"):
+        colabpanel.export_checkpoint(run, 1, tmp_path / "notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
     checkpoints = Checkpoints(run, monitor="val_loss", keep_last=None)
     checkpoints.save({"text": "x"}, step=7).result()
     with pytest.raises(InputError, match="no weights in"):

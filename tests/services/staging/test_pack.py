@@ -322,3 +322,11 @@ def test_a_file_that_was_rewritten_in_the_same_second_is_packed_anew(tmp_path: P
     assert pack(folder, tmp_path / "a.zip").reused == 1
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         assert archive.read("a") == b"2" * 1000
+
+
+def test_a_file_that_is_no_archive_is_not_replaced(tmp_path: Path) -> None:
+    folder = _write(tmp_path / "data", {"a": b"1"})
+    (tmp_path / "old.zip").write_bytes(b"notes of somebody")
+    with pytest.raises(PathError, match="is no archive"):
+        pack(folder, tmp_path / "old.zip")
+    assert (tmp_path / "old.zip").read_bytes() == b"notes of somebody"

@@ -84,8 +84,16 @@ def _insist_on_places(folder: Path, target: Path) -> None:
         )
     if target.is_dir():
         raise PathError(f"{target} is a folder.", hint="Name the archive that shall be written.")
+    if target.is_file() and not _is_archive(target):
+        raise PathError(f"{target} is there, and is no archive.", hint="Choose another name.")
     if not os.access(existing_parent(target.parent), os.W_OK):
         raise PathError(f"You may not write to {target.parent}.", hint="Choose a folder that you own.")
+
+
+def _is_archive(target: Path) -> bool:
+    with target.open("rb") as stream:
+        begins = stream.read(4)
+    return begins in {b"PK\3\4", b"PK\5\6", b"\x28\xb5\x2f\xfd"}
 
 
 def _beside(target: Path) -> Path:

@@ -37,7 +37,8 @@ def pack(
 
     Args:
         directory: The folder.
-        archive: The archive to write, ending in ``.zip`` or ``.tar.zst``.
+        archive: The archive to write, ending in ``.zip`` or ``.tar.zst``; one that is there is replaced, and no
+            other file.
         shard_size: Bytes of files for each of several archives, ``NAME-00001.zip`` and so on, with
             ``NAME.index.json`` beside them; None writes one archive.
         level: How hard to compress, from 0 (not at all) to 12 for zip or 19 for tar.zst. What does
