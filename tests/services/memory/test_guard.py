@@ -125,7 +125,14 @@ def test_it_interrupts_before_it_tells(tmp_path: Path) -> None:
 def test_the_cell_that_switches_it_on_is_one_that_begins(tmp_path: Path) -> None:
     watched = Watched(tmp_path, warn=None, interrupt=0.8)
     watched.guard._cell.running = True
+    watched.guard._spare_own_cell()
     assert [watched.at(0.85), watched.at(0.85), watched.at(0.97)] == [[], [], ["interrupted"]]
+    by_click = Watched(tmp_path, warn=None, interrupt=0.8)
+    by_click.guard._cell.running = True
+    thread = threading.Thread(target=by_click.guard._spare_own_cell)
+    thread.start()
+    thread.join()
+    assert by_click.at(0.85) == ["interrupted"]
 
 
 def test_a_snapshot_for_which_there_is_no_room_says_so(host: FakeHost, tmp_path: Path) -> None:

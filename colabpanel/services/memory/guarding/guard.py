@@ -88,7 +88,7 @@ class MemoryGuard:
         self._interrupt = Threshold(interrupt, seconds_left) if interrupt is not None else None
         self._wake = threading.Event()
         self._cell = RunningCell(host, self._wake.set)
-        self._cells_seen = -1  # so that the cell that switches it on counts as one that begins
+        self._cells_seen = 0
         self._samples: deque[Sample] = deque()
         self._events: deque[GuardEvent] = deque(maxlen=_KEPT)
         self._left: float | None = None
@@ -101,8 +101,14 @@ class MemoryGuard:
         if self._thread is None:
             self._samples.clear()
             self._cell.start()
+            self._spare_own_cell()
             self._thread = threading.Thread(target=self._run, name="colabpanel-guard", daemon=True)
             self._thread.start()
+
+    def _spare_own_cell(self) -> None:
+        """Let a cell that switches the guard on itself count as one that begins: nobody wants it to end for that."""
+        if self._cell.running and threading.current_thread() is threading.main_thread():
+            self._cells_seen = -1
 
     def stop(self) -> None:
         """Look no more; a snapshot that is being written is finished."""
