@@ -6,9 +6,10 @@ import contextlib
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 try:
     import fcntl
@@ -54,6 +55,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 _alone = threading.Lock()
+_LONGEST, _AGAIN = 2.0, 0.01
 
 
 @contextlib.contextmanager
@@ -62,9 +64,22 @@ def alone_with(path: Path) -> Iterator[None]:
     with _alone, contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             if fcntl is not None:
-                lock = stack.enter_context(path.with_name(f".{path.name}.lock").open("wb"))
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                _lock(stack.enter_context(path.with_name(f".{path.name}.lock").open("wb")))
         yield
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Wait for a lock, but not for a process that was stopped while it held it."""
+    deadline = time.monotonic() + _LONGEST
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(_AGAIN)
+        else:
+            return
 
 
 def sweep(path: Path) -> None:

@@ -109,11 +109,11 @@ def variables(*, host: Host | None = None) -> list[Variable]:
     return sorted(listed, key=lambda row: -(row.size + row.device_size))
 
 
-def is_shared_by_python(value: Any) -> bool:
+def is_shared_by_python(value: Any, depth: int = 2) -> bool:
     """Whether a value is a number, a short text, or a few of them, which Python itself uses in many places."""
     kind = type(value)
     if kind is tuple or kind is frozenset:
-        return len(value) < _NAMED and all(map(is_shared_by_python, value))
+        return len(value) < _NAMED and depth > 0 and all(is_shared_by_python(one, depth - 1) for one in value)
     return kind in _SHARED or (kind in _SHARED_WHEN_SHORT and sys.getsizeof(value) < _LONG)
 
 

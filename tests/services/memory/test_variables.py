@@ -413,3 +413,14 @@ def test_outputs_and_the_last_error_are_named(notebook: IPythonHost) -> None:
     assert [word for word in words(notebook, "other") if "kept" in word] == [
         "variable `kept` (ZeroDivisionError; a frame of fail())"
     ]
+
+
+def test_tuples_in_tuples_without_end_are_no_trouble(host: FakeHost) -> None:
+    nested: Any = ()
+    for _ in range(100_000):
+        nested = (nested,)
+    host.variables["nested"] = nested
+    assert [row.name for row in variables(host=host)] == ["nested"]
+    while nested:  # taken apart here, for Python does so by recursion
+        (nested,) = nested
+        host.variables["nested"] = nested
