@@ -18,6 +18,7 @@ from colabpanel.services.checkpoints.endings import say_at_the_end, start_pendin
 from colabpanel.services.checkpoints.files_of import remove_folder, settle
 from colabpanel.services.checkpoints.frameworks._base import Framework, Parts, reason_of
 from colabpanel.services.checkpoints.frameworks._registry import framework_of
+from colabpanel.services.checkpoints.models import Checkpoint
 from colabpanel.services.checkpoints.policy import Policy
 from colabpanel.services.checkpoints.randomness import RANDOM, random_state
 from colabpanel.services.checkpoints.record import Record
@@ -27,7 +28,7 @@ from colabpanel.services.files import free_bytes
 from colabpanel.services.saves import note_save
 from colabpanel.services.snapshots.service import dump
 
-__all__ = ["EXTRA", "Saver", "Wanted"]
+__all__ = ["EXTRA", "Saver", "Wanted", "as_checkpoint"]
 
 _TICK = 1e-3  # seconds between two checkpoints at least
 _FULL = 1 << 20  # bytes that are free on a disk that takes no more
@@ -222,3 +223,18 @@ def _unexpected(error: BaseException, folder: Path) -> StorageError:
     if free_bytes(folder) < _FULL:
         return disk_full(folder)
     return StorageError(f"The checkpoint could not be written ({reason_of(error)}).", hint="Save it again.")
+
+
+def as_checkpoint(written: Future[Record], folder: Path) -> Future[Checkpoint]:
+    """Return the checkpoint that a record in a folder stands for, once it is written."""
+    future: Future[Checkpoint] = Future()
+
+    def pass_on(done: Future[Record]) -> None:
+        error = done.exception()
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(done.result().checkpoint(folder, ("local",), is_best=False))
+
+    written.add_done_callback(pass_on)
+    return future

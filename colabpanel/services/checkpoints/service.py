@@ -25,7 +25,7 @@ from colabpanel.services.checkpoints.places import first_place, places_of, reque
 from colabpanel.services.checkpoints.policy import Schedule, policy_of
 from colabpanel.services.checkpoints.record import Record
 from colabpanel.services.checkpoints.requests import Requests
-from colabpanel.services.checkpoints.saving import Saver
+from colabpanel.services.checkpoints.saving import Saver, as_checkpoint
 from colabpanel.services.checkpoints.store import Store
 from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.waiting import apart
@@ -147,7 +147,7 @@ class Checkpoints(OpenedCheckpoints):
         self._requests.done()
         if metrics:
             insist_on(self.policy.monitor, dict.fromkeys([*wanted.metrics, *map(str, metrics)]))
-        return _as_checkpoint(written, self._local.folder)
+        return as_checkpoint(written, self._local.folder)
 
     def save_if_due(self, model: Any, *, step: int, **what: Any) -> Future[Checkpoint] | None:
         """Save a checkpoint if ``every_steps`` or ``every_minutes`` says so, or the panel asked for one.
@@ -315,17 +315,3 @@ def _seen_on(mirror: Store | None) -> tuple[float, frozenset[str]]:
     except OSError:
         return 0.0, frozenset()
     return max((record.created for record in records), default=0.0), frozenset(names)
-
-
-def _as_checkpoint(written: Future[Record], folder: Path) -> Future[Checkpoint]:
-    future: Future[Checkpoint] = Future()
-
-    def pass_on(done: Future[Record]) -> None:
-        error = done.exception()
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(done.result().checkpoint(folder, ("local",), is_best=False))
-
-    written.add_done_callback(pass_on)
-    return future
