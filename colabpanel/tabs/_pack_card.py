@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import PurePath
 
 import ipywidgets
 
@@ -60,7 +61,9 @@ class PackCard:
     @property
     def target(self) -> str:
         """The archive: what stands in the field, or the folder's name with ``.zip`` beside it while it is empty."""
-        folder = self._tab.absolute(self.folder.path) if self.folder.path else ""
+        folder = self.folder.path.rstrip("/")
+        if PurePath(folder).name in {"", ".."} and self.folder.path:  # the folder itself, or one above
+            folder = self._tab.absolute(self.folder.path)
         return self.archive.path or (f"{folder}.zip" if folder else "")
 
     @property

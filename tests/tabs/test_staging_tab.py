@@ -578,3 +578,17 @@ def test_what_is_gone_on_with_is_not_begun_anew(host: FakeHost, tmp_path: Path) 
     history = History(host.state_dir)
     stage_and_record(Progress(), history, str(make_zip(tmp_path / "a.zip")), str(tmp_path / "out"), resume=False)
     assert history.entries()[0].options == {}
+
+
+def test_the_archive_of_the_folder_itself_has_its_name(
+    tab: StagingTab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder, archive in (
+        ("data/", "data.zip"),
+        (".", f"{tmp_path}.zip"),
+        ("..", f"{tmp_path.parent}.zip"),
+        ("", ""),
+    ):
+        tab.packing.folder.path = folder
+        assert tab.packing.target == archive
