@@ -8,15 +8,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from colabpanel.errors import JobCancelledError
+from colabpanel.errors import ColabPanelError, JobCancelledError
 from colabpanel.progress import Progress
 
 if TYPE_CHECKING:
+    import subprocess
+
     from colabpanel.hosts import Host
 
-__all__ = ["apart", "between_cells", "result_of"]
+__all__ = ["apart", "between_cells", "result_of", "wait_or_kill"]
 
 T = TypeVar("T")
 
@@ -62,6 +64,26 @@ def between_cells(host: Host, work: Callable[[], T], progress: Progress) -> T:
             return cast("T", result)
         time.sleep(_LOOK_EVERY)
         progress.advance(0)
+
+
+def wait_or_kill(process: subprocess.Popen[Any], seconds: float, progress: Progress, late: ColabPanelError) -> None:
+    """Wait for a process to end; one that takes longer, or is cancelled, is killed.
+
+    Raises:
+        ColabPanelError: ``late``, where it did not end in so many seconds.
+        JobCancelledError: ``progress`` cancelled it.
+    """
+    until = time.monotonic() + seconds
+    try:
+        while process.poll() is None:
+            progress.advance(0)
+            if time.monotonic() > until:
+                raise late
+            time.sleep(_LOOK_EVERY)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def apart(work: Callable[[Progress], T], progress: Progress) -> T:

@@ -7,12 +7,12 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from colabpanel.errors import ColabPanelError, InputError, MissingLibraryError, StorageError
 from colabpanel.progress import Progress
+from colabpanel.services.waiting import wait_or_kill
 
 __all__ = ["clone", "short_name", "split_reference"]
 
@@ -24,7 +24,6 @@ _SETTINGS = {
     "GIT_SSH_COMMAND": "ssh -o BatchMode=yes",
 }
 _SECONDS = 300.0
-_LOOK = 0.1
 
 
 def short_name(source: str) -> str:
@@ -104,21 +103,9 @@ def _run(command: list[str], settings: dict[str, str], progress: Progress) -> No
     )
     assert process.stderr is not None
     with process:
-        try:
-            _wait(process, progress)
-        except BaseException:
-            process.kill()
-            raise
+        late = StorageError("git did not end in time.", hint="Look at the address and the network.")
+        wait_or_kill(process, _SECONDS, progress, late)
         said = process.stderr.read().strip().splitlines()
     if process.returncode:
         reason = said[-1].removeprefix("fatal: ") if said else f"it ended with {process.returncode}"
         raise ColabPanelError(f"git could not clone it: {reason}", hint="Check the address; private ones need ssh.")
-
-
-def _wait(process: subprocess.Popen[str], progress: Progress) -> None:
-    until = time.monotonic() + _SECONDS
-    while process.poll() is None:
-        progress.advance(0)
-        if time.monotonic() > until:
-            raise StorageError("git did not end in time.", hint="Look at the address and the network.")
-        time.sleep(_LOOK)

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distributions
@@ -21,11 +20,11 @@ from colabpanel.errors import ColabPanelError, HostError, InputError, StorageErr
 from colabpanel.hosts import Host, detect
 from colabpanel.progress import Progress
 from colabpanel.services.modules.requirements import Needed, check_requirements
+from colabpanel.services.waiting import wait_or_kill
 
 __all__ = ["Change", "Installation", "install_requirements", "plan_installation"]
 
 _SECONDS = 1800.0
-_LOOK = 0.1
 
 
 class Change(NamedTuple):
@@ -172,24 +171,11 @@ def _pip(arguments: list[str], progress: Progress) -> None:
             env=os.environ | {"PIP_NO_COLOR": "1"},
             start_new_session=True,
         )
-        try:
-            _wait(process, progress)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
+        late = StorageError("pip did not end in time.", hint="Look at the network.")
+        wait_or_kill(process, _SECONDS, progress, late)
         if process.returncode:
             said.seek(0)
             raise _failed(said.read().decode("utf-8", "replace"))
-
-
-def _wait(process: subprocess.Popen[bytes], progress: Progress) -> None:
-    until = time.monotonic() + _SECONDS
-    while process.poll() is None:
-        progress.advance(0)
-        if time.monotonic() > until:
-            raise StorageError("pip did not end in time.", hint="Look at the network.")
-        time.sleep(_LOOK)
 
 
 def _failed(said: str) -> ColabPanelError:
