@@ -7,7 +7,7 @@ import os
 import random
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from colabpanel.services.transfer.receiving import receive
 from colabpanel.widgets.image_view import resource
 from colabpanel.widgets.upload_fallback import UploadFallback
 from tests.children import command_of
+from tests.waiting import wait_until
 
 from .archives import EVIL, HACKED
 from .axe import grave_violations
@@ -234,7 +235,7 @@ def test_an_upload_into_the_dashboard_goes_on_after_a_reload(
     panel, root = dashboard
     digest = _bytes_of(tmp_path / "large.bin", 100 * MB)
     _upload(panel, [tmp_path / "large.bin"], "up")
-    _until(lambda: next((path.stat().st_size for path in (root / "up").glob(".*.part")), 0) > MB)
+    wait_until(lambda: next((path.stat().st_size for path in (root / "up").glob(".*.part")), 0) > MB)
     panel = _open(panel.page, voila)
     panel.open_tab("Downloads")
     expect(panel.button("Choose files")).to_be_visible()
@@ -242,13 +243,6 @@ def test_an_upload_into_the_dashboard_goes_on_after_a_reload(
     panel.says("had come before")
     assert [path.name for path in (root / "up").iterdir()] == ["large.bin"]
     assert _sum(root / "up" / "large.bin") == digest
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_folder_is_uploaded_and_what_is_there_is_not_replaced(

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.memory_groups import memory_group, move_into
+from tests.waiting import wait_until
 
 Run = Callable[..., str]
 
@@ -54,13 +55,6 @@ def limited(group: Path, run: Run) -> int:
     return process
 
 
-def _wait_for(happened: Callable[[], object], why_not: Callable[[], str] = str) -> None:
-    deadline = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < deadline, why_not()
-        time.sleep(0.05)
-
-
 def _is_gone(process: int) -> bool:
     try:
         return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
@@ -71,7 +65,7 @@ def _is_gone(process: int) -> bool:
 def _look_at_what_is_left(run: Run, folder: Path) -> str:
     """Wait for the snapshot, load it, and return what the guard has told."""
     told = "import time; time.sleep(0.05); print([event.sentence for event in guard.status().events])"
-    _wait_for(lambda: list(folder.glob("saved/guard-*.snapshot.zip")), lambda: run(told))
+    wait_until(lambda: list(folder.glob("saved/guard-*.snapshot.zip")), lambda: run(told))
     (path,) = folder.glob("saved/*")
     run(
         f"""
@@ -101,7 +95,7 @@ def test_a_cell_in_a_container_is_interrupted_before_the_killer_comes(
 def test_without_the_guard_the_same_cell_kills_the_kernel(limited: int, run: Run, kernel: Any, cell: str) -> None:
     run(_GUARD + "guard.stop()")
     kernel.execute(cell)
-    _wait_for(lambda: _is_gone(limited))
+    wait_until(lambda: _is_gone(limited))
 
 
 _FEW_ADDRESSES = """
@@ -175,7 +169,7 @@ threading.Thread(target=fill_once_no_cell_runs).start()
 """
     )
     told = tmp_path / "told"
-    _wait_for(lambda: told.exists() and told.read_text() == "warning failed ")
+    wait_until(lambda: told.exists() and told.read_text() == "warning failed ")
     assert run("print('still here')").strip() == "still here"
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.kernel.conftest import Run
+from tests.waiting import wait_until
 
 PANEL = """
-import threading
+import pathlib, threading
 from colabpanel.hosts import detect
 from colabpanel.progress import Progress
 from colabpanel.services.memory.panel_calls import release_from_panel
 done = []
-thread = threading.Thread(target=lambda: done.append(release_from_panel(Progress(), detect(), ["array"])))
-thread.start()
+
+def work():
+    done.append(release_from_panel(Progress(), detect(), ["array"]))
+    pathlib.Path("done").touch()
+
+threading.Thread(target=work).start()
 """
 
 
@@ -38,8 +45,8 @@ def test_an_error_of_a_cell_is_forgotten(error_of: Run, run: Run) -> None:
     )
 
 
-def test_the_panel_releases_once_the_cell_has_ended(run: Run) -> None:
+def test_the_panel_releases_once_the_cell_has_ended(run: Run, tmp_path: Path) -> None:
     run("import numpy as np\narray = np.ones(1 << 20)")
     run(PANEL + "assert not done and 'array' in globals()")
-    run("import asyncio\nwhile not done:\n    await asyncio.sleep(0.01)")
+    wait_until((tmp_path / "done").exists)  # here: a cell that waited for it would be the one that keeps it waiting
     assert run("print(done[0].removed, done[0].still_held, 'array' in globals())") == "('array',) () False\n"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -20,15 +18,7 @@ from colabpanel.services.checkpoints.record import MANIFEST, RECORD, Record
 from colabpanel.services.checkpoints.service import Checkpoints, active_checkpoints
 from colabpanel.services.checkpoints.store import Store
 from tests.checkpoint_calls import opened, save
-
-PATIENCE = 30.0
-
-
-def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+from tests.waiting import PATIENCE, wait_until
 
 
 def _hidden(folder: Path) -> list[str]:
@@ -88,7 +78,7 @@ def test_a_mirror_that_vanishes_gets_everything_when_it_is_back(
     checkpoints.wait()
     away.set()
     save(checkpoints, 2)
-    _until(lambda: checkpoints.failure is not None)
+    wait_until(lambda: checkpoints.failure is not None)
     with pytest.raises(StorageError, match="not connected"):
         checkpoints.wait()
     with pytest.warns(RuntimeWarning, match="do not reach the mirror"):
@@ -96,7 +86,7 @@ def test_a_mirror_that_vanishes_gets_everything_when_it_is_back(
     checkpoints.settle()
     assert Checkpoints(tmp_path / "drive", monitor="loss").restore(which="last").model["w"][0] == 1
     away.clear()
-    _until(lambda: checkpoints.failure is None and checkpoints._mirroring.is_idle)  # type: ignore[union-attr]
+    wait_until(lambda: checkpoints.failure is None and checkpoints._mirroring.is_idle)  # type: ignore[union-attr]
     checkpoints.wait()
     assert [row.step for row in checkpoints.table() if "mirror" in row.places] == [2, 3]
     assert _hidden(tmp_path) == []

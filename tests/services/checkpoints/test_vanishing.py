@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,19 +11,12 @@ from colabpanel.errors import StorageError
 from colabpanel.services.checkpoints.service import Checkpoints
 from tests.checkpoint_calls import all_listed_load, opened
 from tests.faulty_fs import faulty, why_not
+from tests.waiting import wait_until
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 AWAY = 5.0
-PATIENCE = 60.0
-
-
-def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def _save(checkpoints: Checkpoints, step: int) -> None:
@@ -50,7 +42,7 @@ def test_a_file_system_that_is_gone_for_five_seconds(tmp_path: Path, folders: tu
         gone = time.monotonic()
         for step in (2, 3):
             _save(checkpoints, step)
-        _until(lambda: checkpoints.failure is not None)
+        wait_until(lambda: checkpoints.failure is not None)
         with pytest.raises(StorageError):
             checkpoints.wait()
         while time.monotonic() < gone + AWAY:
