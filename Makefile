@@ -3,6 +3,7 @@
 PYTHON ?= python3
 NEWEST := .venv/bin
 COLAB := .venv-colab/bin
+FRAMEWORKS := .venv-frameworks/bin
 PYTEST := -m pytest -q
 UNIT := tests --ignore tests/browser --ignore tests/kernel -m "not slow and not gpu"
 # Hundreds of odd archives and thousands of crashes, a process each: they run without coverage, which would triple their time.
@@ -16,13 +17,14 @@ KERNEL := tests/kernel -W ignore::ResourceWarning -W ignore::DeprecationWarning 
 	-W ignore::pytest.PytestUnraisableExceptionWarning
 # By its plain name pip may choose one for a GPU, with gigabytes more; so what needs it comes afterwards.
 TORCH := torch==2.13.0
+WITH_FRAMEWORKS := tests/frameworks tests/services/checkpoints/test_keras.py
 TIMED := @sh tools/timed.sh
 SIDE_BY_SIDE = $(MAKE) --no-print-directory --output-sync=target
 export COVERAGE_FILE := $(CURDIR)/build/coverage/data
 export COLABPANEL_COLAB_PYTHON := $(CURDIR)/$(COLAB)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check unit unit-saving unit-bringing unit-rest unit-odd unit-colab fresh-coverage browser test-long bench upgrade clean
+.PHONY: run test check unit unit-saving unit-bringing unit-rest unit-odd unit-colab fresh-coverage browser frameworks test-long bench upgrade clean
 
 run: .venv-run/ready
 	.venv-run/bin/colabpanel serve --root demo-data --sample
@@ -72,7 +74,12 @@ browser: .venv/ready .venv-colab/ready programs
 
 test-long: .venv/ready .venv-colab/ready programs
 	$(NEWEST)/python $(PYTEST) tests -m slow
+	$(MAKE) --no-print-directory frameworks
 	@sh tools/matrix.sh
+
+frameworks: .venv-frameworks/ready
+	KERAS_BACKEND=tensorflow $(FRAMEWORKS)/python $(PYTEST) $(WITH_FRAMEWORKS)
+	KERAS_BACKEND=jax $(FRAMEWORKS)/python $(PYTEST) $(WITH_FRAMEWORKS)
 
 # make bench ONLY=panel
 bench: .venv/ready
@@ -98,6 +105,14 @@ bench: .venv/ready
 		pytorch-lightning torchmetrics
 	touch $@
 
+# What is too large to install for every run; TensorFlow asks for older versions of some libraries than the newest stack has.
+.venv-frameworks/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-frameworks
+	$(FRAMEWORKS)/pip install -q -e . hypothesis keras pytest pytest-randomly \
+		flax==0.12.8 jax==0.10.2 optax==0.2.8 orbax-checkpoint==0.12.8 tensorflow==2.21.0
+	$(FRAMEWORKS)/pip install -q --no-deps tf_keras==2.20.1
+	touch $@
+
 .venv-run/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-run
 	.venv-run/bin/pip install -q -e .
@@ -116,4 +131,4 @@ upgrade:
 	touch .venv/ready
 
 clean:
-	rm -rf .venv .venv-colab .venv-run build dist demo-data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-colab .venv-frameworks .venv-run build dist demo-data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

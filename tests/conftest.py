@@ -21,7 +21,9 @@ from tests.nvml import NvmlStandIn, compile_stand_in
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
-os.environ["KERAS_BACKEND"] = "torch"  # TensorFlow, which Keras takes otherwise, is not installed for the tests
+os.environ.setdefault(
+    "KERAS_BACKEND", "torch"
+)  # TensorFlow, which Keras takes otherwise, is not installed for most tests
 
 
 @pytest.fixture(autouse=True, scope="session")

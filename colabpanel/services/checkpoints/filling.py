@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from colabpanel.errors import InputError
 from colabpanel.progress import Progress
 from colabpanel.services.checkpoints.comparing import find_checkpoint
-from colabpanel.services.checkpoints.frameworks._base import Outcome, reason_of
+from colabpanel.services.checkpoints.frameworks._base import Outcome
+from colabpanel.services.checkpoints.frameworks.keras_models import load_weights
 from colabpanel.services.checkpoints.models import Checkpoint, Restored
 from colabpanel.services.checkpoints.service import Checkpoints
+from colabpanel.services.checkpoints.tensorflow_variables import fill_from_tensorflow
 from colabpanel.services.checkpoints.weights import weights_of
 from colabpanel.services.disks import disk_errors_in_words
-from colabpanel.services.optional import optional
 
 __all__ = ["restore_checkpoint"]
 
@@ -34,7 +34,7 @@ def restore_checkpoint(
     """Put a checkpoint in a folder back, whoever wrote it.
 
     Ours come back as with `Checkpoints.restore`. Of others the weights are read without running code: into a module of
-    PyTorch, a model of Keras (from its own files or TensorFlow's, as ``cp.ckpt``), or as arrays by name.
+    PyTorch, a model of Keras, one of TensorFlow (from ``cp.ckpt`` and the like), or as arrays by name.
 
     Args:
         directory: The folder.
@@ -59,6 +59,9 @@ def restore_checkpoint(
     with disk_errors_in_words():
         if model is None:
             return Restored(found, weights_of(found), ("weights",))
+        if found.kind == "tensorflow":
+            outcome = fill_from_tensorflow(found.path, model, strict=strict)
+            return Restored(found, model, tuple(outcome.restored), tuple(outcome.not_restored))
         if hasattr(model, "load_weights"):  # first: on PyTorch a model of Keras is a module, too
             return _into_keras(found, model, strict=strict)
         return _into_module(found, model, strict=strict)
@@ -81,31 +84,7 @@ def _into_module(found: Checkpoint, model: Any, *, strict: bool) -> Restored:
 
 
 def _into_keras(found: Checkpoint, model: Any, *, strict: bool) -> Restored:
-    if found.kind == "tensorflow":
-        return _from_tensorflow(found, model)
     if found.kind != "keras":
         raise InputError(f"A model of Keras takes no weights of {found.kind}.", hint="Leave the model out.")
-    try:
-        model.load_weights(found.path, skip_mismatch=not strict)
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise InputError(
-            f"The weights do not fit this model ({reason_of(error)}).",
-            hint="Build the model as it was when they were saved.",
-        ) from None
-    return Restored(found, model, ("model",))
-
-
-def _from_tensorflow(found: Checkpoint, model: Any) -> Restored:
-    """Read variables that `tf.train.Checkpoint` wrote, of the model itself or of what calls it ``model``."""
-    tensorflow = optional("tensorflow", "reading checkpoints of TensorFlow")
-    names: Mapping[str, Any] = tensorflow.train.load_checkpoint(str(found.path)).get_variable_to_shape_map()
-    is_below = any(name.startswith("model/") for name in names)
-    try:
-        reader = tensorflow.train.Checkpoint(model=model) if is_below else tensorflow.train.Checkpoint(model)
-        reader.read(str(found.path)).assert_existing_objects_matched().expect_partial()
-    except (AssertionError, ValueError) as error:
-        raise InputError(
-            f"The checkpoint does not fit this model ({reason_of(error)}).",
-            hint="Build the model as it was when it was saved.",
-        ) from None
+    load_weights(model, found.path, strict=strict)
     return Restored(found, model, ("model",))

@@ -18,6 +18,9 @@ RANDOM = "random.json"
 """The file in the folder of a checkpoint."""
 
 
+_NO_SEED = 87654321  # what TensorFlow answers then
+
+
 class _Generator(NamedTuple):
     """One generator: the module it belongs to, how its state is read as JSON, and how it is set."""
 
@@ -143,6 +146,27 @@ def _as_numbers(variable: Any) -> Any:
     return keras.ops.convert_to_numpy(variable)
 
 
+def _get_tensorflow() -> Any:
+    """Return its seed, which is all it tells and by which Keras shuffles; None where it is not set and not needed."""
+    import tensorflow as tf
+
+    seed = tf.compat.v1.get_seed(1)[0]
+    if seed != _NO_SEED:
+        return [int(seed)]
+    keras = sys.modules.get("keras")
+    return [] if keras is not None and keras.backend.backend() == "tensorflow" else None
+
+
+def _set_tensorflow(state: Any) -> None:
+    import tensorflow as tf
+
+    if not state:
+        raise ValueError(
+            "no seed was set, so the order of shuffled data is a new one: call keras.utils.set_random_seed"
+        )
+    tf.random.set_seed(state[0])
+
+
 def _get_python() -> Any:
     version, numbers, gauss = random.getstate()
     return [version, list(numbers), gauss]
@@ -159,4 +183,5 @@ _GENERATORS = (
     _Generator("PyTorch", "torch", _get_torch, _set_torch),
     _Generator("CUDA", "torch", _get_cuda, _set_cuda),
     _Generator("Keras", "keras", _get_keras, _set_keras),
+    _Generator("TensorFlow", "tensorflow", _get_tensorflow, _set_tensorflow),
 )

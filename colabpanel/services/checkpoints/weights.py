@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from colabpanel.errors import ArchiveError, InputError
+from colabpanel.services.checkpoints.found.arrays import variable_name, variable_part
 from colabpanel.services.checkpoints.found.headers import safetensors_of
 from colabpanel.services.checkpoints.found.shards import shard_files
 from colabpanel.services.checkpoints.models import Checkpoint
@@ -126,8 +127,8 @@ def _from_tensorflow(path: Path) -> Iterator[tuple[str, Any]]:
     tensorflow = optional("tensorflow", "reading checkpoints of TensorFlow")
     reader = tensorflow.train.load_checkpoint(str(path))
     for name in sorted(reader.get_variable_to_shape_map()):
-        if "OPTIMIZER" not in name and "optimizer" not in name and "_CHECKPOINTABLE_OBJECT_GRAPH" not in name:
-            yield name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE"), reader.get_tensor(name)
+        if variable_part(name) == "model" and "_CHECKPOINTABLE_OBJECT_GRAPH" not in name:
+            yield variable_name(name), reader.get_tensor(name)
 
 
 _READERS: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {

@@ -36,8 +36,12 @@ def shape_of(value: Any) -> str:
         if type(value).__module__ == NOTEBOOK and not is_of(type(value), "numpy", "ndarray", "generic"):
             plain = next((kind for kind in _CONTAINERS if issubclass(type(value), kind)), None)
             return f"{plain.__len__(value):,}" if plain is not None else ""
-        if isinstance(shape := getattr(value, "shape", None), tuple):
-            dtype = getattr(value, "dtype", None)
+        shape: Any = getattr(value, "shape", None)
+        dtype: Any = getattr(value, "dtype", None)
+        if is_of(type(shape), "tensorflow", "TensorShape"):
+            lengths = ("?" if length is None else f"{length:,}" for length in shape.as_list())
+            return f"{' x '.join(lengths) or 'scalar'} {dtype.name}"
+        if isinstance(shape, tuple):
             sizes = " x ".join(f"{length:,}" for length in shape) or "scalar"
             return f"{sizes} {dtype}" if dtype is not None else sizes
         if isinstance(size := getattr(value, "size", None), tuple) and hasattr(value, "mode"):

@@ -15,11 +15,11 @@ from colabpanel.services.checkpoints.models import TensorInfo
 from colabpanel.services.optional import optional
 from colabpanel.services.walk import files_below
 
-__all__ = ["orbax_tensors_of", "tensorflow_tensors_of"]
+__all__ = ["orbax_tensors_of", "tensorflow_tensors_of", "variable_name", "variable_part"]
 
 _ABOUT_ARRAYS = (".zarray", "zarr.json")
 _OCDBT = "manifest.ocdbt"
-_OPTIMIZER = ".OPTIMIZER_SLOT"
+_SLOT, _ENDING = ".OPTIMIZER_SLOT", "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 def orbax_tensors_of(folder: Path) -> list[TensorInfo]:
@@ -89,11 +89,22 @@ def tensorflow_tensors_of(prefix: Path) -> list[TensorInfo]:
         reader = tensorflow.train.load_checkpoint(str(prefix))
         dtypes = reader.get_variable_to_dtype_map()
         return [
-            TensorInfo(name, _part_of(name), tuple(map(int, shape)), dtypes[name].name)
+            TensorInfo(name, variable_part(name), tuple(map(int, shape)), dtypes[name].name)
             for name, shape in sorted(reader.get_variable_to_shape_map().items())
             if dtypes[name].name != "string"
         ]
 
 
-def _part_of(name: str) -> str:
-    return "optimizer" if _OPTIMIZER in name or name.startswith("optimizer") else "model"
+def variable_part(key: str) -> str:
+    """Tell what a variable in a file of TensorFlow belongs to: ``model`` or ``optimizer``.
+
+    Of Keras 3 the optimizer refers to the weights of the model, and they may be called after that.
+    """
+    steps = key.split("/")
+    is_of_optimizer = _SLOT in steps or ("optimizer" in steps and "_trainable_variables" not in steps)
+    return "optimizer" if is_of_optimizer else "model"
+
+
+def variable_name(key: str) -> str:
+    """Return what a variable in a file of TensorFlow is called, without what each key ends in."""
+    return key.removesuffix(_ENDING)

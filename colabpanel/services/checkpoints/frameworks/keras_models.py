@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from colabpanel.errors import ArchiveError, InputError
+from colabpanel.services.checkpoints.found.reading import damage_in_words
 from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts, reason_of
 
-__all__ = ["KerasModels", "is_keras"]
+__all__ = ["KerasModels", "is_keras", "load_weights"]
 
 _FILE, _SEEDS = "model.weights.h5", "seeds.json"
 
@@ -54,7 +55,7 @@ class KerasModels:
         if optimizer is not None and not optimizer.built:
             optimizer.build(model.trainable_variables)
         saved = _saved_optimizer(path)
-        _load_weights(model, path, strict=strict)
+        load_weights(model, path, strict=strict)
         _set_seeds(model, folder / _SEEDS, outcome)
         if optimizer is None:
             reason = "" if saved is None else "compile the model before restoring it"
@@ -70,21 +71,26 @@ class KerasModels:
         return outcome
 
 
-def _load_weights(model: Any, path: Path, *, strict: bool) -> None:
-    """Load the weights; where they do not fit, those of before are put back.
+def load_weights(model: Any, path: Path, *, strict: bool) -> None:
+    """Load the weights that Keras wrote; where that fails, those of before are put back.
 
     Raises:
         InputError: They do not fit.
+        ArchiveError: The file is damaged.
+        OSError: The disk refused.
     """
     before = model.get_weights()
     try:
         model.load_weights(path, skip_mismatch=not strict)
-    except (ValueError, KeyError, TypeError) as error:
+    except BaseException as error:
         model.set_weights(before)
-        raise InputError(
-            f"The weights do not fit this model ({reason_of(error)}).",
-            hint="Build the model as it was when it was saved.",
-        ) from None
+        if isinstance(error, ValueError | KeyError | TypeError):
+            raise InputError(
+                f"The weights do not fit this model ({reason_of(error)}).",
+                hint="Build the model as it was when it was saved.",
+            ) from None
+        with damage_in_words(path):
+            raise
 
 
 def _seeds_of(model: Any) -> list[Any]:

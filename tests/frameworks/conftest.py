@@ -1,0 +1,13 @@
+"""Tests in this folder need TensorFlow or JAX, too large to install for every run: `make test-long` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
