@@ -303,7 +303,8 @@ class FakeLoop:
         self.queue.append((function, arguments))
 
     def run(self) -> None:
-        while self.queue:
+        """Call what is in the queue; what comes meanwhile waits, as in a real one."""
+        for _ in range(len(self.queue)):
             function, arguments = self.queue.pop(0)
             function(*arguments)
 

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["FAULTS", "Asked", "FaultyServer", "Page", "serving"]
+__all__ = ["FAULTS", "SILENT", "Asked", "FaultyServer", "Page", "serving"]
 
 FAULTS = (
     "503",
@@ -36,6 +36,8 @@ FAULTS = (
     "silent",
     "changes",
 )
+SILENT = ("stall", "trickle", "silent")
+"""Those that take as long as whoever asks is patient."""
 
 
 @dataclass
@@ -121,13 +123,13 @@ class _Handler(BaseHTTPRequestHandler):
             server.asked.append(asked)
             page = server.pages.get(path, Page(b"no such file", status=404))
             fault = server.faults.popleft() if server.faults and page.status == 200 and not page.location else ""
-            server.busy += 1
-            too_many = server.busy > server.at_once
+            has_room = server.busy < server.at_once
+            server.busy += has_room
         try:
-            self._give(Page(status=server.refusal) if too_many else page, asked, fault)
+            self._give(page if has_room else Page(status=server.refusal), asked, fault)
         finally:
             with server.lock:
-                server.busy -= 1
+                server.busy -= has_room
 
     def _give(self, page: Page, asked: Asked, fault: str) -> None:
         time.sleep(self.server.latency)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -170,14 +171,23 @@ def test_nobody_there_to_type_a_password(
     assert "COLABPANEL_PASSWORD" in json.loads(capsys.readouterr().out)["hint"]
 
 
+def _zip_that_takes_seconds(folder: Path) -> Path:
+    return make_zip(folder / "a.zip", {f"{index}": bytes(3000) for index in range(40_000)})
+
+
+def _wait_until_underway(process: subprocess.Popen[bytes], folder: Path) -> None:
+    while not (folder / "out.partial" / "files" / "50").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_cancels(tmp_path: Path, number: signal.Signals) -> None:
-    source = make_zip(tmp_path / "a.zip", {f"{index}": bytes(3000) for index in range(20_000)})
+    source = _zip_that_takes_seconds(tmp_path)
     process = subprocess.Popen(
         [sys.executable, "-m", "colabpanel", "stage", source, tmp_path / "out", "--json"], stdout=subprocess.PIPE
     )
-    while not (tmp_path / "out.partial" / "files" / "50").exists():
-        assert process.poll() is None
+    _wait_until_underway(process, tmp_path)
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -229,11 +239,10 @@ def test_no_path_is_not_the_working_folder(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_ctrl_c_in_a_terminal_reaches_the_command_alone(tmp_path: Path) -> None:
-    source = make_zip(tmp_path / "a.zip", {f"{index}": bytes(3000) for index in range(20_000)})
+    source = _zip_that_takes_seconds(tmp_path)
     command = [sys.executable, "-m", "colabpanel", "stage", str(source), str(tmp_path / "out"), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
-    while not (tmp_path / "out.partial" / "files" / "50").exists():
-        assert process.poll() is None
+    _wait_until_underway(process, tmp_path)
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert json.loads(output.splitlines()[-1])["status"] == "cancelled"

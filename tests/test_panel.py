@@ -58,7 +58,7 @@ def test_closing_leaves_no_thread_and_no_model(host: FakeHost, served: bool) -> 
     panel.close()
     panel.close()
     for thread in set(threading.enumerate()) - threads:
-        thread.join(5)
+        thread.join(60)
     assert set(_registry()) == before
     assert set(threading.enumerate()) <= threads
     assert not host.watchers
@@ -176,7 +176,7 @@ def test_an_interrupt_leaves_no_half_closed_panel(
     with pytest.raises(KeyboardInterrupt):
         colabpanel.show()
     for thread in set(threading.enumerate()) - threads:
-        thread.join(5)
+        thread.join(60)
     assert set(_registry()) == before, "neither the old panel nor the new one is there"
     assert set(threading.enumerate()) <= threads
 

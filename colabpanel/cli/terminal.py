@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -22,14 +23,16 @@ _LOOK_EVERY = 0.2
 
 def run(work: Callable[[Progress], T]) -> T:
     """Do long work with its progress in the terminal; an interrupt cancels it."""
-    runner = JobRunner()
-    job: Job[T] = runner.submit("command", work)
-    earlier = {name: signal.signal(name, lambda *_: job.cancel()) for name in (signal.SIGINT, signal.SIGTERM)}
+    runner, asked = JobRunner(), threading.Event()
+    earlier = {name: signal.signal(name, lambda *_: asked.set()) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
+        job: Job[T] = runner.submit("command", work)
         while True:
             try:
                 job.exception(timeout=_LOOK_EVERY)
             except TimeoutError:
+                if asked.is_set():
+                    job.cancel()
                 draw(job.snapshot())
             else:
                 return job.result()

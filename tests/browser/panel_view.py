@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 APPEARS_MS = 60_000
-UNPACKED_MS = 60_000
+UNPACKED_MS = 180_000
 NOTICED_MS = 5_000
 
 CURRENT = re.compile(r"\b(p|lm)-mod-current\b")

@@ -41,7 +41,7 @@ def test_an_archive_is_staged_by_clicking(host: HostPage, shots: Shots) -> None:
 
 
 def test_the_bar_moves_while_a_cell_runs(host: HostPage, shots: Shots, slow_archive: Path) -> None:
-    panel, folder = _panel(host, "import time\ntime.sleep(12)")
+    panel, folder = _panel(host, BUSY_CELL)
     panel.stage(slow_archive, folder / "data")
     expect(panel.progress).to_be_visible()
     host.run_cell(1)

@@ -36,7 +36,7 @@ _ARRAYS = """
 kept = []
 while True:
     kept.append(np.ones(1_000_000))
-    time.sleep(0.005)
+    time.sleep(0.03)
 """
 _CELLS = [pytest.param(_LISTS, id="lists", marks=pytest.mark.slow), pytest.param(_ARRAYS, id="arrays")]
 
@@ -128,20 +128,28 @@ import threading, time
 from colabpanel.hosts import detect
 from colabpanel.services.memory.amounts import Amount
 from colabpanel.services.memory.guarding.guard import MemoryGuard
-used = 1
-guard = MemoryGuard(detect(), warn=None, interrupt=0.9, sample=lambda: Amount(used, 100))
+used, looks = 1, 0
+
+def sample():
+    global looks
+    looks += 1
+    return Amount(used, 100)
+
+guard = MemoryGuard(detect(), warn=None, interrupt=0.9, sample=sample)
 guard.start()
 
 def fill():
     global used
+    seen = looks
+    while looks < seen + 2:  # so that the guard knows the cell as one that began with less
+        time.sleep(0.01)
     used = 95
 """
     )
     for wait in ("time.sleep(100)", "threading.Lock().acquire() and threading.Event().wait(100)"):
         began = time.monotonic()
-        assert error_of(f"used = 1; threading.Timer(0.7, fill).start(); {wait}") == "KeyboardInterrupt"
+        assert error_of(f"used = 1; threading.Thread(target=fill).start(); {wait}") == "KeyboardInterrupt"
         assert time.monotonic() - began < 50
-        run("used = 1; time.sleep(1)")
 
 
 def test_a_kernel_without_a_cell_is_left_alone(run: Run, tmp_path: Path) -> None:
@@ -178,9 +186,12 @@ def test_the_cell_that_switches_it_on_is_guarded(run: Run, error_of: Run) -> Non
     cell = """
 import time
 from colabpanel.services.memory.amounts import Amount
-began = time.monotonic()
-guard = MemoryGuard(detect(), interrupt=0.9, sample=lambda: Amount(99 if time.monotonic() > began + 1 else 1, 100))
+used = 1
+guard = MemoryGuard(detect(), interrupt=0.9, sample=lambda: Amount(used, 100))
 guard.start()
+while guard.status().used is None:
+    time.sleep(0.01)
+used = 99
 time.sleep(100)
 """
     assert error_of(cell) == "KeyboardInterrupt"

@@ -252,7 +252,7 @@ def test_a_file_is_downloaded_when_it_changes(
         pause.wait(0.001)
     assert page.saved["plot.png"] == b"first"
     card.watching.cancel_button.click()
-    card.watching.job.exception(10)
+    card.watching.job.exception(60)
     tab.update()
     assert "Cancelled." in card.watching.message.value
 

@@ -19,6 +19,7 @@ __all__ = ["CONNECTIONS", "Ranges"]
 
 CONNECTIONS = 8
 _LOOK = 0.1
+_BEFORE_ASKING_AGAIN = (0.0, 0.2, 1.0)
 
 
 class Ranges:
@@ -139,12 +140,25 @@ class Ranges:
                 return True  # another connection was quicker
             if self._came <= self._came_at_renewal:
                 return False
-            try:
-                opened = self.source.find_again()
-            except (RefusedError, SourceLostError):
+            opened = self._found_again()
+            self._came_at_renewal = self._came
+            if opened is None:
                 return False
             opened.line.close()
             if not is_same(version_of(opened.response), self.source.version):
                 raise ChangedError
-            self.address, self._came_at_renewal = opened.address, self._came
+            self.address = opened.address
             return True
+
+    def _found_again(self) -> Opened | None:
+        """Ask where the file is; a server that takes few connections may refuse until it noticed that one has ended."""
+        for pause in _BEFORE_ASKING_AGAIN:
+            if self.stopped.wait(pause):
+                return None
+            try:
+                return self.source.find_again()
+            except RefusedError:
+                continue
+            except SourceLostError:
+                return None
+        return None

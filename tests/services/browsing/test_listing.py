@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from colabpanel.errors import InputError, OutsideRootError, PathError, StorageError
 from colabpanel.progress import Progress
-from colabpanel.services import scanning
-from colabpanel.services.browsing import listing_here
+from colabpanel.services import folders, scanning
+from colabpanel.services.browsing import listing, listing_here
 from colabpanel.services.browsing.listing import list_page
 from colabpanel.services.browsing.models import FolderPage, Query, SortKey, Whole
 from colabpanel.services.browsing.ordering import chosen
@@ -25,6 +25,14 @@ from tests.faulty_fs import faulty, why_not
 from tests.slow_folders import Slow, slow_folder
 
 needs_fuse = pytest.mark.skipif(bool(why_not()), reason=why_not() or "FUSE works here")
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a child process that is slow to begin; its own budgets are what they are."""
+    for module in (listing, folders):
+        monkeypatch.setattr(module, "LIST_DEADLINE", 60)
+
 
 TREE = {"b.txt": b"12345", "A.zip": b"1", "sub/x": b"", "notes.md": b"123", "Zeta/y": b""}
 
@@ -197,6 +205,7 @@ def test_reading_that_fails_midway_keeps_what_was_read(folder: Path, monkeypatch
 
 
 @needs_fuse
+@pytest.mark.usefixtures("patient")
 def test_the_first_page_of_many_needs_no_look_at_each(tmp_path: Path) -> None:
     with slow_folder(tmp_path / "mount", Slow(files=5_000, looking=0.01)) as slow:
         page = list_page(slow.path)
@@ -209,8 +218,9 @@ def test_the_first_page_of_many_needs_no_look_at_each(tmp_path: Path) -> None:
 
 
 @needs_fuse
+@pytest.mark.usefixtures("patient")
 def test_a_disk_that_does_not_tell_kinds(tmp_path: Path) -> None:
-    with slow_folder(tmp_path / "few", Slow(files=30, looking=0.002, tells_kinds=False)) as slow:
+    with slow_folder(tmp_path / "few", Slow(files=5, tells_kinds=False)) as slow:
         page = list_page(slow.path)
         assert (page.folders, page.trouble, _names(page)[0]) == (3, "", "folder0")
     with slow_folder(tmp_path / "many", Slow(files=5_000, looking=0.01, tells_kinds=False)) as slow:
@@ -220,6 +230,7 @@ def test_a_disk_that_does_not_tell_kinds(tmp_path: Path) -> None:
 
 
 @needs_fuse
+@pytest.mark.usefixtures("patient")
 def test_a_disk_that_hangs_midway_shows_what_it_told(tmp_path: Path) -> None:
     with slow_folder(tmp_path / "mount", Slow(files=20_000, hang_after=5_000)) as slow:
         page = list_page(slow.path)
@@ -232,6 +243,7 @@ def test_a_disk_that_hangs_midway_shows_what_it_told(tmp_path: Path) -> None:
 
 
 @needs_fuse
+@pytest.mark.usefixtures("patient")
 def test_entries_that_hang_are_shown_without_their_figures(tmp_path: Path) -> None:
     with slow_folder(tmp_path / "mount", Slow(files=100, hangs=True)) as slow:
         page = list_page(slow.path)
@@ -252,6 +264,7 @@ def test_a_hung_mount_costs_a_message_within_seconds(tmp_path: Path, stopped: bo
 
 
 @needs_fuse
+@pytest.mark.usefixtures("patient")
 def test_a_dead_mount_is_said(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     with faulty(tmp_path / "real", tmp_path / "mount") as mounted:

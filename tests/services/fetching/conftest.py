@@ -33,6 +33,10 @@ def make_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_SHORTEST", 0.001)
     monkeypatch.setattr(opening, "_FIRST_PAUSE", 0.001)
     monkeypatch.setattr(opening, "_LONGEST_PAUSE", 0.01)
+
+
+def make_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a server that says no more no longer than a test can; a slow machine may seem to be one."""
     monkeypatch.setattr(opening, "TO_BEGIN", 0.3)
     for module in (lines, connection):
         monkeypatch.setattr(module, "STALL", 0.2)
@@ -50,8 +54,5 @@ def fetch_here(url: str, directory: Path, progress: Progress | None = None, **op
 
 
 @pytest.fixture
-def patient(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be asked for again because this machine is slow: what is asked for is counted."""
-    monkeypatch.setattr(opening, "TO_BEGIN", 60)
-    for module in (lines, connection):
-        monkeypatch.setattr(module, "STALL", 60)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_impatient(monkeypatch)

@@ -29,8 +29,8 @@ from colabpanel.services.copying.ledger import one_at_a_time
 from colabpanel.services.fetching import engine, journal
 from colabpanel.services.web import opening
 from tests.fakes import RecordingProgress
-from tests.http_faults import FAULTS, FaultyServer, serving
-from tests.services.fetching.conftest import PIECE, fetch_here, make_small
+from tests.http_faults import FAULTS, SILENT, FaultyServer, serving
+from tests.services.fetching.conftest import PIECE, fetch_here, make_impatient, make_small
 
 DATA = random.Random(7).randbytes(16 * PIECE + 123)
 pytestmark = pytest.mark.usefixtures("small")
@@ -48,7 +48,11 @@ def test_files_of_any_size(server: FaultyServer, tmp_path: Path, size: int, rang
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("place", [0, 1, 4])
-def test_each_fault_once(server: FaultyServer, tmp_path: Path, fault: str, place: int) -> None:
+def test_each_fault_once(
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, place: int
+) -> None:
+    if fault in SILENT:
+        make_impatient(monkeypatch)
     url = server.serve(DATA)
     server.faults.extend([*["", "", "", ""][:place], fault])
     if place == 0 and fault == "403":
@@ -178,6 +182,7 @@ def test_pieces_that_are_not_what_was_written_come_again(server: FaultyServer, t
     assert os.listdir(tmp_path) == ["data.bin"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_server_that_breaks_off_and_gives_no_parts(server: FaultyServer, tmp_path: Path) -> None:
     url = server.serve(DATA, ranges=False)
     server.faults.extend(["cut", "stall", "reset"])
@@ -261,11 +266,7 @@ def test_of_a_file_that_never_rests_one_version_is_fetched(server: FaultyServer,
 def test_a_file_that_became_shorter_is_fetched_anew(server: FaultyServer, tmp_path: Path) -> None:
     url = server.serve(DATA)
 
-    def shorten(sent: int) -> None:
-        if sent >= 2 * PIECE:
-            server.serve(DATA[:PIECE], etag=None, modified=None)
-
-    server.before_sending = shorten
+    server.before_sending = lambda _sent: server.serve(DATA[:PIECE], etag=None, modified=None)
     fetch_here(url, tmp_path)
     assert (tmp_path / "data.bin").read_bytes() == DATA[:PIECE]
 
@@ -326,7 +327,6 @@ def test_checksums_that_the_server_states(server: FaultyServer, tmp_path: Path) 
         fetch_here(url, tmp_path, name="other.bin")
 
 
-@pytest.mark.usefixtures("patient")
 def test_the_same_file_is_not_fetched_twice(server: FaultyServer, tmp_path: Path) -> None:
     url, state = server.serve(DATA), str(tmp_path / "state")
     (tmp_path / "state").mkdir()
@@ -381,7 +381,6 @@ def test_a_disk_that_is_too_small_is_noticed_before(
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.usefixtures("patient")
 def test_a_disk_that_is_full_is_no_matter_of_the_server(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,12 +417,12 @@ def test_cancelling_ends_it_and_a_resume_goes_on(server: FaultyServer, tmp_path:
     def hold(sent: int) -> None:
         if sent >= len(DATA) // 2:
             halfway.set()
-            held.wait(5)
+            held.wait(60)
 
     class Cancelling(RecordingProgress):
         def advance(self, amount: int = 1) -> None:
             super().advance(amount)
-            if halfway.is_set():
+            if halfway.is_set() and self.done >= 2 * PIECE:
                 raise JobCancelledError
 
     server.before_sending = hold
@@ -473,7 +472,8 @@ def test_whatever_the_server_does_the_bytes_are_right_or_there_is_an_error(
         url = server.serve(data, ranges=ranges, etag='"one"' if tagged else None)
         server.faults.extend(schedule)
         for _ in range(3):  # a later call goes on
-            with contextlib.suppress(ColabPanelError):
+            with contextlib.suppress(ColabPanelError), pytest.MonkeyPatch.context() as while_it_fails:
+                make_impatient(while_it_fails)
                 found = fetch_here(url, folder, Progress())
                 if "refused" not in found:
                     assert (folder / "data.bin").read_bytes() in {data, data[::-1]}

@@ -36,9 +36,9 @@ def _share_now() -> float:
 
 
 def test_memory_is_filled_held_and_given_back_and_the_guard_sees_it(host: FakeHost) -> None:
-    guard, progress = MemoryGuard(host, warn=_share_now() + 0.01), RecordingProgress()
+    guard, progress = MemoryGuard(host, warn=_share_now() + 0.02), RecordingProgress()
     guard.start()
-    filled = fill_memory(_share_now() + 0.03, hold_seconds=1.2, host=host, progress=progress)
+    filled = fill_memory(_share_now() + 0.06, hold_seconds=1.2, host=host, progress=progress)
     guard.stop()
     assert filled.size > 50 * MB
     assert filled.held >= 1.2
@@ -65,7 +65,7 @@ def test_a_cancel_gives_all_back(host: FakeHost, phase: str) -> None:
                 raise JobCancelledError
 
     with pytest.raises(JobCancelledError):
-        fill_memory(_share_now() + 0.02, hold_seconds=600, host=host, progress=Cancelling())
+        fill_memory(_share_now() + 0.05, hold_seconds=600, host=host, progress=Cancelling())
     assert children_now() == []
 
 
@@ -76,7 +76,7 @@ def test_a_process_that_is_killed_is_told(host: FakeHost) -> None:
                 child.kill()
 
     with pytest.raises(StorageError, match="was killed while it did"):
-        fill_memory(_share_now() + 0.02, hold_seconds=600, host=host, progress=Killing())
+        fill_memory(_share_now() + 0.05, hold_seconds=600, host=host, progress=Killing())
 
 
 _PARENT = """
@@ -94,7 +94,7 @@ fill_memory(float(sys.argv[1]), hold_seconds=600, progress=Telling())
 
 
 def test_it_is_the_first_to_be_killed_and_ends_with_a_parent_that_was() -> None:
-    command = [sys.executable, "-c", _PARENT, str(_share_now() + 0.02)]
+    command = [sys.executable, "-c", _PARENT, str(_share_now() + 0.05)]
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     assert [parent.stdout.readline() for _ in range(2)] == ["Filling memory\n", "Holding it\n"]

@@ -38,6 +38,10 @@ def make_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once."""
     monkeypatch.setattr(opening, "_FIRST_PAUSE", 0.001)
     monkeypatch.setattr(opening, "_LONGEST_PAUSE", 0.01)
+
+
+def make_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a server that says no more no longer than a test can; a slow machine may seem to be one."""
     monkeypatch.setattr(opening, "TO_BEGIN", 0.3)
     for module in (lines, http):
         monkeypatch.setattr(module, "STALL", 0.2)
@@ -49,8 +53,5 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def patient(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be asked for again because this machine is slow: what is asked for is counted."""
-    monkeypatch.setattr(opening, "TO_BEGIN", 60)
-    for module in (lines, http):
-        monkeypatch.setattr(module, "STALL", 60)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_impatient(monkeypatch)

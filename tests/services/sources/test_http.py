@@ -15,8 +15,8 @@ from colabpanel.services.sources.http import HttpSource
 from colabpanel.services.sources.spec import SourceSpec, open_source
 from colabpanel.services.web import opening
 from colabpanel.services.web.parts import NoRangesError
-from tests.http_faults import FAULTS, FaultyServer, Page, serving
-from tests.services.sources.conftest import EDGE, PIECE, make_small
+from tests.http_faults import FAULTS, SILENT, FaultyServer, Page, serving
+from tests.services.sources.conftest import EDGE, PIECE, make_impatient, make_small
 
 DATA = random.Random(3).randbytes(20 * PIECE + 77)
 SIZE = len(DATA)
@@ -52,7 +52,6 @@ def test_what_is_known_of_it(server: FaultyServer, source: HttpSource) -> None:
     assert source.shown == f"{server.url}/photos%20of%20me.zip"
 
 
-@pytest.mark.usefixtures("patient")
 def test_both_ends_are_asked_for_once_and_all_over_one_connection(server: FaultyServer, source: HttpSource) -> None:
     for _ in range(3):
         source.read(0, 100)
@@ -63,14 +62,12 @@ def test_both_ends_are_asked_for_once_and_all_over_one_connection(server: Faulty
     assert len({asked.connection for asked in server.asked}) == 1
 
 
-@pytest.mark.usefixtures("patient")
 def test_a_long_range_comes_over_several_connections(server: FaultyServer, source: HttpSource) -> None:
     server.latency = 0.02
     assert source.read(PIECE, SIZE - PIECE) == DATA[PIECE : SIZE - PIECE]
     assert 4 < len({asked.connection for asked in server.asked}) <= 9
 
 
-@pytest.mark.usefixtures("patient")
 def test_another_reader_asks_over_a_connection_of_its_own(server: FaultyServer, source: HttpSource) -> None:
     with closing(source.again()) as other:
         assert other.read(PIECE, PIECE + 5) == DATA[PIECE : PIECE + 5]
@@ -90,7 +87,9 @@ def test_another_process_need_not_look_for_it_again(server: FaultyServer) -> Non
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("place", [0, 1, 3])
-def test_each_fault_once(server: FaultyServer, fault: str, place: int) -> None:
+def test_each_fault_once(server: FaultyServer, monkeypatch: pytest.MonkeyPatch, fault: str, place: int) -> None:
+    if fault in SILENT:
+        make_impatient(monkeypatch)
     url = server.serve(DATA)
     server.faults.extend([*["", "", ""][:place], fault])
     if place == 0 and fault == "403":
@@ -127,7 +126,7 @@ def test_whatever_goes_wrong_no_byte_is_another_one(
     with pytest.MonkeyPatch.context() as patch, serving() as server:
         make_small(patch)
         url = server.serve(DATA, etag=etag)
-        server.faults.extend(fault for fault in faults if fault not in {"stall", "trickle", "silent"})
+        server.faults.extend(fault for fault in faults if fault not in SILENT)
         try:
             with closing(_open(url)) as source:
                 turned = server.pages["/data.bin"].data

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
+import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from tests.archives import tree_of
 from tests.odd_archives import MUST_KEEP, MUST_SKIP, OK, PARTIAL, REFUSED, Odd, judge
 from tests.odd_tars import END, file, gnu_name, header, pax
 from tests.odd_zips import FINE, Entry, build
+from tests.waiting import wait_until
 
 MB = 1 << 20
 MOST_MEMORY = 600 * MB
@@ -131,7 +134,13 @@ def _watched_memory() -> Iterator[_Peak]:
     finally:
         ended.set()
         thread.join()
-    assert 0 < peak.bytes < MOST_MEMORY, f"{peak.bytes / MB:.0f} MB"
+    assert peak.bytes < MOST_MEMORY, f"{peak.bytes / MB:.0f} MB"
+
+
+def test_the_memory_of_children_is_watched() -> None:
+    with _watched_memory() as peak, subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        wait_until(lambda: peak.bytes)
+        child.communicate(b"\n")
 
 
 def _zeros(size: int) -> bytes:

@@ -41,7 +41,7 @@ from colabpanel.services.staging.request import Request
 from colabpanel.services.staging.service import plan, stage
 from tests.archives import make_tar, make_zip, tree_of
 from tests.fakes import FakeHost, RecordingProgress
-from tests.http_faults import FAULTS, FaultyServer, Page, serving
+from tests.http_faults import FAULTS, SILENT, FaultyServer, Page, serving
 from tests.ports import free_port
 from tests.services.sources.conftest import make_quick, make_small, server
 
@@ -222,7 +222,7 @@ def test_random_archives_over_random_faults_give_identical_trees(
     with pytest.MonkeyPatch.context() as patch, serving() as server:
         make_small(patch)
         url = server.serve(data, "/a.archive")
-        server.faults.extend(fault for fault in faults if fault not in {"stall", "trickle", "silent"})
+        server.faults.extend(fault for fault in faults if fault not in SILENT)
         try:
             found = _stage(url, folder / "out")
         except ColabPanelError:

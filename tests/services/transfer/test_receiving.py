@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -232,10 +233,16 @@ def test_what_does_not_fit_is_refused_before_the_first_byte(page: FakePage, tmp_
 
 
 def test_a_page_that_is_gone_is_told_and_the_part_stays(page: FakePage, tmp_path: Path) -> None:
-    data, told = bytes(9 * PART), itertools.count()
-    page.lose = lambda message: message["kind"] == "parts" and next(told) >= 3
+    data, told, lost = bytes(9 * PART), itertools.count(), threading.Event()
+
+    def lose(message: dict[str, Any]) -> bool:
+        if message["kind"] == "parts" and next(told) >= 3:
+            lost.set()
+        return lost.is_set()
+
+    page.lose = lose
     with pytest.raises(HostError, match="does not answer"):
-        _upload(page, tmp_path, {"big": data}, patience=Patience(again=0.01, silence=1))
+        _upload(page, tmp_path, {"big": data}, patience=Patience(again=0.01, silence=1, deaf=lambda: not lost.is_set()))
     (part,) = tmp_path.iterdir()
     assert part.stat().st_size == 3 * PART
 

@@ -94,7 +94,8 @@ def test_a_silent_page_is_told_after_a_while(page: FakePage, tmp_path: Path) -> 
     (tmp_path / "data").write_bytes(b"x")
     page.silent = True
     with pytest.raises(HostError, match="does not answer"):
-        send(page, outgoing(tmp_path / "data"), Progress(), patience=Patience(again=0.01, greeting=0.01, silence=0.1))
+        send(page, outgoing(tmp_path / "data"), Progress(), patience=Patience(again=0.01, greeting=0.01, silence=1))
+    page.close()
     assert page.heard.count("begin") > 1
 
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.services.fetching.conftest import server, small
+from tests.services.fetching.conftest import impatient, server, small
 
-__all__ = ["server", "small"]
+__all__ = ["impatient", "server", "small"]

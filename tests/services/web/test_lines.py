@@ -53,7 +53,7 @@ def proxy(server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pro
         yield proxy
 
 
-@pytest.mark.usefixtures("trusted", "small")
+@pytest.mark.usefixtures("trusted", "small", "impatient")
 def test_a_file_over_tls(server: FaultyServer, secure: str, tmp_path: Path) -> None:
     server.serve(DATA)
     server.faults.extend(["", "stall", "cut", "503"])
