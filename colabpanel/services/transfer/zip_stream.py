@@ -9,6 +9,7 @@ from pathlib import Path
 
 from colabpanel.services.skipped import Skipped
 from colabpanel.services.staging.packing.compress import batches, compressed, pieces
+from colabpanel.services.staging.packing.reading import UnreadableError, unreadable
 from colabpanel.services.staging.packing.zip_writer import PackedMember
 from colabpanel.services.walk import FoundFile
 from colabpanel.services.zip_records import DEFLATED, STORED, entry_of, head_of, records_of, tail_of
@@ -45,21 +46,17 @@ def zip_stream(
     place = 0
     for file, packed in compressed(folder, batches(files), level, _WORKERS):
         if isinstance(packed, OSError):
-            skipped.append(Skipped(file.name, f"it cannot be read: {packed.strerror or packed}"))
+            skipped.append(unreadable(file, packed))
             continue
         chunks = _small(packed, place, entries) if packed is not None else _large(folder, file, level, place, entries)
         try:
             for data, amount in chunks:
                 place += len(data)
                 yield data, amount
-        except _UnreadableFileError as error:
-            skipped.append(Skipped(file.name, f"it cannot be read: {error}"))
+        except UnreadableError as error:  # what was sent of it stands in no table of contents
+            skipped.append(unreadable(file, error.why))
     size = sum(map(len, entries))
     yield b"".join(entries) + tail_of(len(entries), size, place), 0
-
-
-class _UnreadableFileError(Exception):
-    """A large file could not be opened; nothing of it was sent."""
 
 
 def _small(member: PackedMember, place: int, entries: list[bytes]) -> Iterator[Chunk]:
@@ -72,7 +69,7 @@ def _large(folder: Path, file: FoundFile, level: int, place: int, entries: list[
     try:
         method, parts = pieces(folder, file, level)
     except OSError as error:
-        raise _UnreadableFileError(error.strerror or error) from error
+        raise UnreadableError(file, error) from error
     record = PackedMember(file.name, DEFLATED, 0, 0, b"", file.modified, file.mode).record
     yield _flagged(head_of(record, is_large=True), _HEAD_FLAGS), 0
     length = size = crc = before = 0

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from colabpanel.errors import InputError, JobCancelledError, OutsideRootError, PathError, StorageError
 from colabpanel.progress import Progress
 from colabpanel.services.skipped import Skipped
-from colabpanel.services.staging.packing import compress, engine, zip_pack
+from colabpanel.services.staging.packing import compress, engine, tar_pack, zip_pack
 from colabpanel.services.staging.packing.service import pack
 from colabpanel.services.staging.packing.zip_writer import PackedMember, Written, ZipWriter
 from colabpanel.services.staging.service import stage
@@ -28,6 +28,7 @@ from colabpanel.services.transfer.outgoing import outgoing
 from colabpanel.services.walk import files_below
 from colabpanel.services.zip_records import STORED
 from tests.archives import tree_of
+from tests.breaking_off import break_off
 from tests.fakes import RecordingProgress
 
 MIXED = {
@@ -46,6 +47,12 @@ def _write(folder: Path, tree: dict[str, bytes]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     return folder
+
+
+def _pack_here(folder: Path, archive: Path) -> dict[str, Any]:
+    """Pack in this process, where a test can reach the parts."""
+    options: dict[str, Any] = {"shard_size": None, "level": None, "workers": 2, "root": None}
+    return engine.pack_here(str(folder), str(archive), progress=RecordingProgress(), **options)
 
 
 @pytest.mark.parametrize("name", ["out.zip", "out.tar.zst"])
@@ -119,25 +126,12 @@ def test_large_files_go_through_in_pieces(tmp_path: Path, monkeypatch: pytest.Mo
     folder = _write(tmp_path / "data", data)
     monkeypatch.setattr(compress, "LARGE", 1 << 20)
     monkeypatch.setattr(zip_pack, "LARGE", 1 << 20)
-    from colabpanel.services.staging.packing.engine import pack_here
-
-    def now() -> dict[str, object]:
-        return pack_here(
-            str(folder),
-            str(tmp_path / "o.zip"),
-            shard_size=None,
-            level=None,
-            workers=2,
-            root=None,
-            progress=RecordingProgress(),
-        )
-
-    assert now()["files"] == 3
+    assert _pack_here(folder, tmp_path / "o.zip")["files"] == 3
     with zipfile.ZipFile(tmp_path / "o.zip") as archive:
         assert {info.filename: archive.read(info) for info in archive.infolist()} == data
         assert archive.getinfo("big.bin").compress_type == zipfile.ZIP_STORED
         assert archive.getinfo("big.txt").compress_size < 300_000
-    assert now()["reused"] == 2  # what is large when packed is packed anew
+    assert _pack_here(folder, tmp_path / "o.zip")["reused"] == 2  # what is large when packed is packed anew
 
 
 def test_only_what_changed_is_packed_again(tmp_path: Path) -> None:
@@ -199,6 +193,47 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     packed = list(compress.compressed(folder, compress.batches(files), 4, 1))
     assert isinstance(packed[0][1], FileNotFoundError)
     assert isinstance(packed[1][1], PackedMember)
+
+
+@pytest.mark.parametrize("name", ["o.zip", "o.tar.zst"])
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), None])
+def test_a_large_file_that_breaks_off_is_left_out_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: OSError | None
+) -> None:
+    data = {f"{letter}.bin": random.Random(letter).randbytes(200_000) for letter in "abcd"}
+    folder = _write(tmp_path / "data", {**data, "small": b"s"})
+    for module in (compress, zip_pack, tar_pack):
+        monkeypatch.setattr(module, "LARGE", 100_000)
+    with monkeypatch.context() as patch:
+        break_off(patch, {"b.bin", "c.bin"}, 150_000, error)
+        packed = _pack_here(folder, tmp_path / name)
+    if error is None and name == "o.zip":  # which tells the length it found
+        data |= {"b.bin": data["b.bin"][:150_000], "c.bin": data["c.bin"][:150_000]}
+        assert packed["status"] == "ok"
+    else:
+        reason = "it cannot be read: Input/output error" if error else "it cannot be read: it became shorter meanwhile"
+        assert packed["skipped"] == [("b.bin", reason), ("c.bin", reason)]
+        assert packed["status"] == "partial"
+        data = {kept: data[kept] for kept in ("a.bin", "d.bin")}
+    assert stage(tmp_path / name, tmp_path / "back").status == "ok"
+    assert tree_of(tmp_path / "back") == {**data, "small": b"s"}
+
+
+def test_a_disk_on_which_many_files_break_off_ends_a_tar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = {f"{number}.bin": bytes(1000) for number in range(9)}
+    folder = _write(tmp_path / "data", data)
+    monkeypatch.setattr(tar_pack, "LARGE", 100)
+    break_off(monkeypatch, data, 10, OSError(5, "Input/output error"))
+    with pytest.raises(StorageError, match="Input/output error"):
+        _pack_here(folder, tmp_path / "o.tar.zst")
+    assert os.listdir(tmp_path) == ["data"]
+
+
+@pytest.mark.parametrize("name", ["o.zip", "o.tar.zst"])
+def test_at_level_0_everything_is_stored(tmp_path: Path, name: str) -> None:
+    folder = _write(tmp_path / "data", {"a": b"again and " * 100_000})
+    assert pack(folder, tmp_path / name, level=0).packed > 1_000_000
+    assert stage(tmp_path / name, tmp_path / "back").status == "ok"
 
 
 def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from colabpanel.services.transfer.outgoing import outgoing
 from colabpanel.services.transfer.sending import send
 from colabpanel.services.transfer.zip_stream import zip_stream
 from colabpanel.services.walk import file_at, files_below
+from tests.breaking_off import break_off
 from tests.fakes import FakeClock, RecordingProgress
 from tests.page import PAGE, FakePage
 
@@ -249,3 +250,16 @@ def test_a_file_that_goes_away_is_left_out(tmp_path: Path, monkeypatch: pytest.M
         assert archive.namelist() == ["here"]
         assert archive.read("here") == b"here"
     assert [(left.member, "cannot be read" in left.reason) for left in skipped] == [("gone", True)]
+
+
+def test_a_large_file_that_breaks_off_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("colabpanel.services.staging.packing.compress.LARGE", MB)
+    (tmp_path / "a").write_bytes(random.Random(3).randbytes(5 * MB))
+    (tmp_path / "b").write_bytes(b"here")
+    skipped: list[Any] = []
+    break_off(monkeypatch, {"a"}, 3 * MB, OSError(5, "Input/output error"))
+    data = b"".join(chunk for chunk, _ in zip_stream(tmp_path, [file_at(tmp_path / name) for name in "ab"], skipped))
+    assert skipped == [("a", "it cannot be read: Input/output error")]
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        assert archive.namelist() == ["b"]
+        assert archive.testzip() is None

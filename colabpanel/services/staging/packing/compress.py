@@ -10,17 +10,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from colabpanel.services.fast import fast_zlib, libdeflate
+from colabpanel.services.staging.packing.reading import LARGE, next_bytes, whole
 from colabpanel.services.staging.packing.zip_writer import PackedMember
 from colabpanel.services.walk import FoundFile
 from colabpanel.services.zip_records import DEFLATED, STORED
 
-__all__ = ["DEFAULT_LEVEL", "LARGE", "batches", "compressed", "pieces"]
+__all__ = ["DEFAULT_LEVEL", "batches", "compressed", "pieces"]
 
 DEFAULT_LEVEL = 5
 """With libdeflate this packs a little better than ``zip`` by default, in a sixth of the time with two processors."""
-
-LARGE = 32 << 20
-"""Bytes from which a file goes through memory in pieces."""
 
 _BATCH_FILES, _BATCH_BYTES = 128, 4 << 20
 _SMALL_SAMPLE, _SAMPLE = 2 << 10, 8 << 10
@@ -80,7 +78,7 @@ def _pack_batch(folder: Path, batch: list[FoundFile], level: int) -> list[tuple[
 
 def _pack(folder: Path, file: FoundFile, level: int) -> Packed:
     try:
-        data = _whole(f"{folder}/{file.name}", file.size)
+        data = whole(f"{folder}/{file.name}", file.size)
     except OSError as error:
         return error
     crc, method, packed = fast_zlib.crc32(data), STORED, data
@@ -89,18 +87,6 @@ def _pack(folder: Path, file: FoundFile, level: int) -> Packed:
         if len(smaller) < len(data) * _PAYS:
             method, packed = DEFLATED, smaller
     return PackedMember(file.name, method, crc, len(data), packed, file.modified, file.mode)
-
-
-def _whole(path: str, size: int) -> bytes:
-    """Return a file's bytes, with as few calls as can be: one more byte than expected says where it ends."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
-        data = os.read(handle, size + 1)
-        while more := len(data) != size and os.read(handle, 1 << 20):
-            data += more
-        return data
-    finally:
-        os.close(handle)
 
 
 def _may_pay(data: bytes) -> bool:
@@ -132,6 +118,8 @@ def _deflated(data: bytes, level: int) -> bytes:
 def pieces(folder: Path, file: FoundFile, level: int) -> tuple[int, Iterator[tuple[bytes, int, int]]]:
     """Return how a large file is packed, and its pieces: bytes, with the size and checksum of all so far.
 
+    The pieces end in an `UnreadableError` where the file cannot be read to its end.
+
     Raises:
         OSError: It cannot be opened.
     """
@@ -143,7 +131,7 @@ def pieces(folder: Path, file: FoundFile, level: int) -> tuple[int, Iterator[tup
         packer = fast_zlib.compressobj(_large_level(), zlib.DEFLATED, -zlib.MAX_WBITS) if method == DEFLATED else None
         size = crc = 0
         with stream:
-            while data := stream.read(_CHUNK):
+            while data := next_bytes(stream, file, _CHUNK):
                 size, crc = size + len(data), fast_zlib.crc32(data, crc)
                 yield (packer.compress(data) if packer else data), size, crc
             yield (packer.flush() if packer else b""), size, crc

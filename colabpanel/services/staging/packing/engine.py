@@ -19,6 +19,7 @@ from colabpanel.services.paths import real_root, resolve_inside
 from colabpanel.services.skipped import Skipped
 from colabpanel.services.staging.names import safe_parts
 from colabpanel.services.staging.packing.compress import DEFAULT_LEVEL
+from colabpanel.services.staging.packing.reading import UnreadableError, unreadable
 from colabpanel.services.staging.packing.shards import Index, Shard, spread
 from colabpanel.services.staging.packing.tar_pack import verify_tar, write_tar
 from colabpanel.services.staging.packing.zip_pack import Earlier, ZipPacking, verify_zip
@@ -26,6 +27,8 @@ from colabpanel.services.staging.packing.zip_writer import Written
 from colabpanel.services.walk import FoundFile, files_below
 
 __all__ = ["pack_here"]
+
+_MOST_ANEW = 3
 
 
 @disk_errors_in_words()
@@ -133,12 +136,9 @@ class _Packing:
             )
         shard.path.parent.mkdir(parents=True, exist_ok=True)
         beside = _beside(shard.path)
-        self.written.clear()
         try:
-            with errors_about(beside.parent), beside.open("wb") as stream:
-                kept = self._fill(stream, shard)
-                stream.flush()
-                os.fsync(stream.fileno())
+            with errors_about(beside.parent):
+                kept = self._fill_anew_without_unreadable(beside, shard)
             self._verify(beside, len(kept))
             beside.replace(shard.path)
         except BaseException:
@@ -148,13 +148,34 @@ class _Packing:
         sync_folder(shard.path.parent)
         return shard._replace(files=kept)
 
+    def _fill_anew_without_unreadable(self, beside: Path, shard: Shard) -> list[FoundFile]:
+        """Write an archive; of a tar nothing can be taken back, so it is begun anew where a large file breaks off."""
+        known, broken = len(self.skipped), list[Skipped]()
+        while True:
+            self.written.clear()
+            try:
+                with beside.open("wb") as stream:
+                    kept = self._fill(stream, shard)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            except UnreadableError as error:
+                if len(broken) == _MOST_ANEW:
+                    raise error.why from None
+                broken.append(unreadable(error.file, error.why))
+                del self.skipped[known:]
+                shard = shard._replace(files=[file for file in shard.files if file is not error.file])
+                self.progress.start(sum(file.size for file in shard.files), "Packing again, without what breaks off")
+            else:
+                self.skipped += broken
+                return kept
+
     def _fill(self, stream: IO[bytes], shard: Shard) -> list[FoundFile]:
         kept = []
         for file, error in self._written(stream, shard):
             if error is None:
                 kept.append(file)
             else:
-                self.skipped.append(Skipped(file.name, f"it cannot be read: {os.strerror(error.errno or 0)}"))
+                self.skipped.append(unreadable(file, error))
         return kept
 
     def _written(self, stream: IO[bytes], shard: Shard) -> Iterator[tuple[FoundFile, OSError | None]]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from colabpanel.errors import StorageError
 from colabpanel.progress import Progress
 from colabpanel.services.optional import optional
 from colabpanel.services.sources import LocalSource
 from colabpanel.services.staging.archive import MemberError
+from colabpanel.services.staging.packing.reading import LARGE, UnreadableError, next_bytes, whole
 from colabpanel.services.staging.streams.tar import TarReader
 from colabpanel.services.walk import FoundFile
 
@@ -30,11 +33,12 @@ def write_tar(
 
     Raises:
         MissingLibraryError: Zstandard is not installed.
+        UnreadableError: A large file cannot be read to its end: the archive must be begun anew without it.
     """
     zstd = optional("backports.zstd", "a tar.zst archive")
     kinds = zstd.CompressionParameter
     chosen = {
-        kinds.compression_level: _DEFAULT_LEVEL if level is None else level,
+        kinds.compression_level: _level(level, least=kinds.compression_level.bounds()[0]),
         kinds.checksum_flag: 1,
         kinds.nb_workers: workers,
     }
@@ -46,30 +50,51 @@ def write_tar(
             yield file, _add(archive, folder, file, progress)
 
 
+def _level(level: int | None, *, least: int) -> int:
+    if level is None:
+        return _DEFAULT_LEVEL
+    return level or least  # for Zstandard 0 is its default, and only the least of all levels stores
+
+
 def _add(archive: tarfile.TarFile, folder: Path, file: FoundFile, progress: Progress) -> OSError | None:
     info = tarfile.TarInfo(file.name)
+    info.mtime, info.mode = file.modified, file.mode
     try:
-        stream = (folder / file.name).open("rb")
+        if file.size >= LARGE:
+            _add_large(archive, folder, file, info, progress)
+            return None
+        data = whole(f"{folder}/{file.name}", file.size)
     except OSError as error:
         return error
-    with stream:
-        info.size, info.mtime, info.mode = os.fstat(stream.fileno()).st_size, file.modified, file.mode
-        archive.addfile(info, _Exactly(stream, info.size, progress))  # type: ignore[arg-type]
+    info.size = len(data)
+    archive.addfile(info, io.BytesIO(data))
+    progress.advance(len(data))
     return None
 
 
-class _Exactly:
-    """A file that gives the bytes its header told, with zeros for those it lost meanwhile."""
+def _add_large(
+    archive: tarfile.TarFile, folder: Path, file: FoundFile, info: tarfile.TarInfo, progress: Progress
+) -> None:
+    with (folder / file.name).open("rb") as stream:
+        info.size = os.fstat(stream.fileno()).st_size
+        archive.addfile(info, _Announced(stream, file, progress))  # type: ignore[arg-type]
 
-    def __init__(self, stream: Any, size: int, progress: Progress) -> None:
-        self._stream, self._left, self._progress = stream, size, progress
+
+class _Announced:
+    """A large file that gives the bytes its header told, or an error."""
+
+    def __init__(self, stream: IO[bytes], file: FoundFile, progress: Progress) -> None:
+        self._stream, self._file, self._progress = stream, file, progress
 
     def read(self, amount: int) -> bytes:
-        wanted = min(amount, self._left)
-        data: bytes = self._stream.read(wanted)
-        self._left -= wanted
+        data = b""
+        while len(data) < amount:
+            more = next_bytes(self._stream, self._file, amount - len(data))
+            if not more:
+                raise UnreadableError(self._file, OSError(errno.EIO, "it became shorter meanwhile"))
+            data += more
         self._progress.advance(len(data))
-        return data.ljust(wanted, b"\0")
+        return data
 
 
 def verify_tar(path: Path, expected: int, progress: Progress) -> None:

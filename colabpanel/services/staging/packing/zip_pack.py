@@ -16,7 +16,8 @@ from colabpanel.services.staging.archive import Kind, MemberError
 from colabpanel.services.staging.crew.batches import Job, cut
 from colabpanel.services.staging.crew.crew import Event, hire, work
 from colabpanel.services.staging.crew.unpacker import Task
-from colabpanel.services.staging.packing.compress import LARGE, batches, compressed, pieces
+from colabpanel.services.staging.packing.compress import batches, compressed, pieces
+from colabpanel.services.staging.packing.reading import LARGE, UnreadableError
 from colabpanel.services.staging.packing.zip_writer import PackedMember, Written, ZipWriter
 from colabpanel.services.staging.request import Limits
 from colabpanel.services.staging.zips.decode import DAMAGED, checked, method_of, unpacked
@@ -171,7 +172,10 @@ class ZipPacking:
         except OSError as error:
             return error
         member = PackedMember(file.name, method, 0, 0, b"", file.modified, file.mode)
-        writer.add_large(member, _told(parts, self.progress))
+        try:
+            writer.add_large(member, _told(parts, self.progress))
+        except UnreadableError as error:
+            return error.why
         return None
 
 

@@ -73,17 +73,22 @@ class ZipWriter:
     def add_large(self, member: PackedMember, pieces: Iterator[tuple[bytes, int, int]]) -> int:
         """Write a member in pieces: each is bytes, and the unpacked size and checksum of all so far.
 
+        Whatever ends the pieces too early is raised, and nothing of the member stays in the archive.
+
         Returns:
             Its unpacked size, as it was read.
         """
-        start, length, size, crc = self._position, 0, 0, 0
         self._flush()
+        start, place, length, size, crc = self._position, len(self.written), 0, 0, 0
         self._write(head_of(member.record._replace(packed=MAX32)))
         self._flush()
-        place = len(self.written) - 1
-        for piece, size, crc in pieces:  # noqa: B007 - the last ones count
-            self._write(piece)
-            length += len(piece)
+        try:
+            for piece, size, crc in pieces:  # noqa: B007 - the last ones count
+                self._write(piece)
+                length += len(piece)
+        except BaseException:
+            self._take_back(start, place)
+            raise
         done = member.record._replace(size=size, crc=crc, packed=length)
         self._flush()
         head = head_of(done, is_large=True)
@@ -101,6 +106,13 @@ class ZipWriter:
             self._write(entry)
         self._write(tail_of(len(self._entries), self._position - start, start))
         self._flush()
+
+    def _take_back(self, start: int, place: int) -> None:
+        """Forget all from a position on, and from an entry of `written` on."""
+        self._waiting, self._waiting_size, self._position = [], 0, start
+        del self.written[place:]
+        self._stream.seek(start)
+        self._stream.truncate()
 
     def _write(self, *data: bytes) -> None:
         size = sum(map(len, data))
