@@ -184,6 +184,8 @@ def test_a_checkpoint_cut_short_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError):
         restore_checkpoint(tmp_path, "cp.ckpt", other)
     assert other.weight.numpy().tolist() == [7.0] * 1000
+    with pytest.raises(ArchiveError):
+        restore_checkpoint(tmp_path, "cp.ckpt")
     index = tmp_path / "cp.ckpt.index"
     index.write_bytes(index.read_bytes()[:20])
     for call in (tensors_of, lambda path: restore_checkpoint(tmp_path, path.name, other)):

@@ -10,6 +10,7 @@ from typing import Any
 from colabpanel.errors import ArchiveError, InputError
 from colabpanel.services.checkpoints.found.arrays import variable_name, variable_part
 from colabpanel.services.checkpoints.found.headers import safetensors_of
+from colabpanel.services.checkpoints.found.reading import damage_in_words
 from colabpanel.services.checkpoints.found.shards import shard_files
 from colabpanel.services.checkpoints.models import Checkpoint
 from colabpanel.services.checkpoints.trees import SNAPSHOT, arrays_in
@@ -125,10 +126,11 @@ def _from_snapshot(path: Path) -> Iterator[tuple[str, Any]]:
 
 def _from_tensorflow(path: Path) -> Iterator[tuple[str, Any]]:
     tensorflow = optional("tensorflow", "reading checkpoints of TensorFlow")
-    reader = tensorflow.train.load_checkpoint(str(path))
-    for name in sorted(reader.get_variable_to_shape_map()):
-        if variable_part(name) == "model" and "_CHECKPOINTABLE_OBJECT_GRAPH" not in name:
-            yield variable_name(name), reader.get_tensor(name)
+    with damage_in_words(path):
+        reader = tensorflow.train.load_checkpoint(str(path))
+        for name in sorted(reader.get_variable_to_shape_map()):
+            if variable_part(name) == "model" and "_CHECKPOINTABLE_OBJECT_GRAPH" not in name:
+                yield variable_name(name), reader.get_tensor(name)
 
 
 _READERS: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
