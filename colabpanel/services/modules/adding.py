@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 from colabpanel.errors import HostError, InputError
 from colabpanel.hosts import Host, detect
@@ -16,13 +15,12 @@ from colabpanel.progress import Progress
 from colabpanel.services.modules.bringing import Brought, bring
 from colabpanel.services.modules.conflicts import conflicts_of, shadows_python
 from colabpanel.services.modules.finding import find_modules
+from colabpanel.services.modules.importing import import_modules
 from colabpanel.services.modules.models import AddedModules, FoundModules, ModulePath
 from colabpanel.services.modules.reloading import ModuleReloader
 from colabpanel.services.modules.remembering import forget_modules, remember, without_login
 from colabpanel.services.modules.versions import modules_below
 from colabpanel.services.paths import anchored
-from colabpanel.services.skipped import Skipped
-from colabpanel.services.waiting import result_of
 
 __all__ = [
     "add_module_path",
@@ -35,9 +33,19 @@ __all__ = [
 
 @dataclass
 class _Added:
+    """What was added.
+
+    Attributes:
+        source: Where it came from.
+        found: What can be imported from it.
+        brought: Where it is on the local disk.
+        before: The modules below its folder that were loaded before.
+    """
+
     source: str
     found: FoundModules
     brought: Brought
+    before: frozenset[str]
 
 
 _added: dict[str, _Added] = {}
@@ -83,12 +91,16 @@ def add_module_path(
         raise InputError(
             f"There is no module {unknown[0]} in {without_login(source)}.", hint=f"There is: {', '.join(found.names)}."
         )
-    others = {added.found.entry: added.found.names for added in _added.values()}
-    conflicts = conflicts_of(found.entry, found.names, others)
+    others = {added.found.entry: added.found.names for added in _added.values() if added.source != source}
+    conflicts = conflicts_of(found, others)
     _put_on_path(found, host)
-    _added[source] = _Added(source, found, brought)
+    _added[source] = _Added(source, found, brought, frozenset(modules_below([found.entry])))
+    reloader_of(host).imports.start()
     remember(host, source)
-    imported, failed, taken = _imported(wanted, host, progress)
+    names = [name for name in wanted if name not in shadows_python(wanted)]
+    imported, failed, taken = import_modules(
+        names, found.entry, list(others), reloader_of(host), host=host, progress=progress
+    )
     return AddedModules(
         status="partial" if failed or brought.skipped else "ok",
         source=source,
@@ -116,7 +128,7 @@ def _put_on_path(found: FoundModules, host: Host) -> None:
     entry = str(found.entry)
     while entry in sys.path:
         sys.path.remove(entry)
-    if shadows_python(found.names):
+    if shadows_python(found.importable):
         sys.path.append(entry)
     else:
         own = {"", str(host.workspace), _here()}
@@ -129,41 +141,6 @@ def _here() -> str:
         return str(Path.cwd())
     except OSError:  # the working folder is gone
         return ""
-
-
-def _imported(
-    wanted: Sequence[str], host: Host, progress: Progress
-) -> tuple[tuple[str, ...], tuple[Skipped, ...], tuple[str, ...]]:
-    """Import on the main thread, once no cell runs: a module may do anything.
-
-    Returns:
-        What the notebook has now, what failed, and sentences about names that the notebook has for something else.
-    """
-    names = [name for name in wanted if name not in shadows_python(wanted)]
-    if not names:
-        return (), (), ()
-    progress.start(None, "Importing, once no cell runs", unit="seconds")
-
-    def run() -> tuple[list[str], list[Skipped], list[str]]:
-        done, failed, taken = [], [], []
-        for name in names:
-            try:
-                module = importlib.import_module(name)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a module raises, and a script that ends
-                failed.append(Skipped(name, f"{type(error).__name__}: {error}"))
-                continue
-            if isinstance(host.namespace().get(name, module), ModuleType):
-                host.namespace()[name] = module
-                done.append(name)
-            else:
-                taken.append(f"The notebook has a variable {name}, which stays. Import the module by another name.")
-        reloader = reloader_of(host)
-        failed += [Skipped(event.name, event.error) for event in reloader.reload_changed() if event.error]
-        reloader.note()
-        return done, failed, taken
-
-    done, failed, taken = result_of(host.on_main_thread(run), progress)
-    return tuple(done), tuple(failed), tuple(taken)
 
 
 def remove_module_path(path: str | Path, *, host: Host | None = None) -> tuple[str, ...]:
@@ -183,13 +160,24 @@ def remove_module_path(path: str | Path, *, host: Host | None = None) -> tuple[s
     entry = added.found.entry
     if entry not in {other.found.entry for other in _added.values()} and str(entry) in sys.path:
         sys.path.remove(str(entry))
-    unloaded = tuple(sorted(name for name in modules_below([entry]) if name.partition(".")[0] in added.found.names))
+    unloaded = tuple(sorted(name for name in modules_below([entry]) if _belongs_to(added, name)))
     for name in unloaded:
         del sys.modules[name]
     reloader_of(host).forget(unloaded)
+    if not _added:
+        reloader_of(host).imports.stop()
     forget_modules(source, host=host)
     importlib.invalidate_caches()
     return unloaded
+
+
+def _belongs_to(added: _Added, module: str) -> bool:
+    """Whether a module below the folder of what was added came with it, and not with a neighbour or before."""
+    top = module.partition(".")[0]
+    if top in added.found.names:
+        return True
+    others = [one for one in _added.values() if one is not added and one.found.entry == added.found.entry]
+    return module not in added.before and not any(top in one.found.names for one in others)
 
 
 def module_paths(*, host: Host | None = None) -> tuple[ModulePath, ...]:
@@ -201,7 +189,7 @@ def module_paths(*, host: Host | None = None) -> tuple[ModulePath, ...]:
             added.source,
             added.found.entry,
             added.found.names,
-            tuple(one for one in loaded if one.name.partition(".")[0] in added.found.names),
+            tuple(one for one in loaded if added.found.entry in one.path.parents and _belongs_to(added, one.name)),
         )
         for added in _added.values()
     )

@@ -6,8 +6,11 @@ import sys
 from collections.abc import Iterable
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from types import ModuleType
 
-__all__ = ["conflicts_of", "shadows_python"]
+from colabpanel.services.modules.models import FoundModules
+
+__all__ = ["conflicts_of", "installed_at", "is_from", "shadows_python"]
 
 
 def shadows_python(names: Iterable[str]) -> list[str]:
@@ -15,15 +18,14 @@ def shadows_python(names: Iterable[str]) -> list[str]:
     return sorted(set(names) & sys.stdlib_module_names)
 
 
-def conflicts_of(entry: Path, names: Iterable[str], others: dict[Path, tuple[str, ...]]) -> tuple[str, ...]:
+def conflicts_of(found: FoundModules, others: dict[Path, tuple[str, ...]]) -> tuple[str, ...]:
     """Say which names are taken, each in a sentence.
 
     Args:
-        entry: The folder that goes onto the import path.
-        names: What can be imported from it.
+        found: The folder that goes onto the import path, and what can be imported from it.
         others: The folders that were added before, with what can be imported from each.
     """
-    names = set(names)
+    entry, names = found.entry, set(found.importable)
     told = [
         f"{name} is a module of Python itself, so this one is not imported; rename it."
         for name in shadows_python(names)
@@ -39,11 +41,14 @@ def conflicts_of(entry: Path, names: Iterable[str], others: dict[Path, tuple[str
             told += [
                 f"{name} is in {other}, too; the one that was added last is imported." for name in names & {*theirs}
             ]
-    for name in sorted(names - sys.stdlib_module_names):
-        loaded = installed_at(name)
-        if loaded is not None and not _is_below(loaded, entry):
-            told.append(f"{name} is loaded from {loaded} already; restart the kernel to get this one.")
     return tuple(told)
+
+
+def is_from(module: ModuleType, entry: Path) -> bool:
+    """Whether a module was loaded from a folder, itself or as a package without a file of its own."""
+    file = getattr(module, "__file__", None)
+    places = [file] if file else list(getattr(module, "__path__", ()))
+    return any(_is_below(Path(place), entry) for place in places)
 
 
 def installed_at(name: str) -> Path | None:

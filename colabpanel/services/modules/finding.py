@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import keyword
 import os
 import shutil
@@ -15,7 +16,7 @@ from colabpanel.services.isolated import call_isolated
 from colabpanel.services.modules.models import FoundModules
 from colabpanel.services.paths import anchored, resolve_inside
 from colabpanel.services.skipped import Skipped
-from colabpanel.services.walk import files_below
+from colabpanel.services.walk import FoundFile, files_below
 
 __all__ = ["ARCHIVES", "copy_code", "find_modules"]
 
@@ -24,7 +25,7 @@ ARCHIVES = (".zip", ".whl")
 _DEADLINE = 10.0
 _MOST_NAMES = 1000
 _CODE = {".py", ".pyi", ".json", ".yaml", ".yml", ".toml", ".txt", ".cfg", ".ini", ".csv", ".so", ".pyd"}
-_MOST_FILES, _LARGEST = 5000, 10 << 20
+_MOST_FILES, _LARGEST, _SMALL = 5000, 10 << 20, 1 << 20
 _LEFT_OUT = {"__pycache__", ".git", ".ipynb_checkpoints", "node_modules", ".venv"}
 
 
@@ -39,7 +40,7 @@ def find_modules(path: str | Path, *, root: Path | None = None, progress: Progre
     arguments = {"path": anchored(path, root), "root": root and os.fspath(root)}
     target = "colabpanel.services.modules.finding:find_here"
     found = call_isolated(target, arguments, progress=progress, deadline=_DEADLINE)
-    return FoundModules(Path(found["entry"]), tuple(found["names"]))
+    return FoundModules(Path(found["entry"]), tuple(found["names"]), tuple(found["beside"]))
 
 
 @disk_errors_in_words()
@@ -50,7 +51,7 @@ def find_here(path: str, root: str | None, progress: Progress) -> dict[str, Any]
     if place.is_file():
         if place.suffix != ".py" or not _is_name(place.stem):
             raise InputError(f"{place.name} is no module.", hint="Choose a .py file, a folder, a zip or a wheel.")
-        return {"entry": str(place.parent), "names": [place.stem]}
+        return _chosen(place, place.stem, progress)
     if not place.exists():
         raise PathError(f"{path} does not exist.", hint="Check the spelling, or whether Drive is mounted.")
     if (place / "__init__.py").is_file():
@@ -58,14 +59,20 @@ def find_here(path: str, root: str | None, progress: Progress) -> dict[str, Any]
             raise InputError(
                 f"{place.name} is a package whose name cannot be imported.", hint="Rename it: letters, digits, _."
             )
-        return {"entry": str(place.parent), "names": [place.name]}
+        return _chosen(place, place.name, progress)
     names = _names_in(place, progress)
     if not names and (place / "src").is_dir():
         place = place / "src"
         names = _names_in(place, progress)
     if not names:
         raise InputError(f"Nothing in {place} can be imported.", hint="Choose the folder that holds the .py files.")
-    return {"entry": str(place), "names": names}
+    return {"entry": str(place), "names": names, "beside": []}
+
+
+def _chosen(place: Path, name: str, progress: Progress) -> dict[str, Any]:
+    """Return one module of a folder, which goes onto the import path with all that is in it."""
+    beside = [other for other in _names_in(place.parent, progress) if other != name]
+    return {"entry": str(place.parent), "names": [name], "beside": beside}
 
 
 def _names_in(folder: Path, progress: Progress) -> list[str]:
@@ -83,7 +90,7 @@ def _names_in(folder: Path, progress: Progress) -> list[str]:
 
 
 def _is_name(text: str) -> bool:
-    return text.isidentifier() and not keyword.iskeyword(text) and text != "__init__"
+    return text.isidentifier() and not keyword.iskeyword(text) and text not in {"__init__", "__main__"}
 
 
 def copy_code(
@@ -91,7 +98,7 @@ def copy_code(
 ) -> list[Skipped]:
     """Bring the code of a folder or the one file up to date in a folder on the local disk; returns what was left out.
 
-    Files of data stay where they are, and so does what is larger than 10 MB.
+    Files of data stay where they are, but for small ones of packages, and so does what is larger than 10 MB.
 
     Raises:
         StorageError: Drive does not answer.
@@ -111,8 +118,16 @@ def copy_here(source: str, target: str, root: str | None, progress: Progress) ->
         return []
     skipped: list[Skipped] = []
     kept: set[str] = set()
+
+    @functools.cache
+    def is_package(folder: Path) -> bool:
+        return (folder / "__init__.py").is_file() or (folder != place and is_package(folder.parent))
+
+    def is_small_part(file: FoundFile) -> bool:
+        return file.size <= _SMALL and is_package((place / file.name).parent)
+
     for file in files_below(place, {place / name for name in _LEFT_OUT}, skipped):
-        if _LEFT_OUT & set(Path(file.name).parts) or Path(file.name).suffix not in _CODE:
+        if _LEFT_OUT & set(Path(file.name).parts) or not (_is_code(file.name) or is_small_part(file)):
             continue
         if file.size > _LARGEST or len(kept) >= _MOST_FILES:
             skipped.append(Skipped(file.name, "it is too large" if file.size > _LARGEST else "there are too many"))
@@ -122,6 +137,10 @@ def copy_here(source: str, target: str, root: str | None, progress: Progress) ->
         progress.advance(1)
     _delete_old(goal, kept, [one.member for one in skipped])
     return skipped
+
+
+def _is_code(name: str) -> bool:
+    return Path(name).suffix.lower() in _CODE
 
 
 def _delete_old(goal: Path, kept: set[str], unseen: list[str]) -> None:

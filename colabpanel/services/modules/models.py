@@ -18,10 +18,17 @@ class FoundModules:
     Attributes:
         entry: The folder that goes onto the import path.
         names: What can be imported from it, sorted.
+        beside: What else can, where one module of a folder was chosen: that folder as a whole goes onto the path.
     """
 
     entry: Path
     names: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+
+    @property
+    def importable(self) -> tuple[str, ...]:
+        """All that can be imported from the folder."""
+        return (*self.names, *self.beside)
 
 
 @dataclass(frozen=True)

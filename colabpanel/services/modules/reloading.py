@@ -18,6 +18,7 @@ from colabpanel.errors import ColabPanelError
 from colabpanel.hosts import Host
 from colabpanel.services.modules.finding import copy_code
 from colabpanel.services.modules.models import LoadedModule
+from colabpanel.services.modules.noticing import ImportNotes
 from colabpanel.services.modules.patching import Patcher
 from colabpanel.services.modules.taking import takes
 from colabpanel.services.modules.versions import Source, Versions, modules_below
@@ -61,12 +62,16 @@ class ModuleReloader:
         host: The notebook host.
         folders: Returns the folders whose modules are looked at.
         copies: Returns the places on Drive that folders or files are copies of, each with its copy.
+
+    Attributes:
+        imports: Notices what is imported from the folders.
     """
 
     def __init__(self, host: Host, folders: Callable[[], list[Path]], *, copies: Callable[[], Copies] = list) -> None:
         self._host, self._folders, self._copies = host, folders, copies
         self._refreshing = threading.Lock()
         self._versions, self._failed = Versions(), dict[str, str]()
+        self.imports = ImportNotes(folders, self._versions.note_loading)
         self._events: deque[ReloadEvent] = deque(maxlen=_MOST_EVENTS)
         self._stop: Callable[[], None] | None = None
         self._lock = threading.Lock()
@@ -180,7 +185,7 @@ class ModuleReloader:
         except BaseException as error:
             vars(module).clear()
             vars(module).update(before)
-            if not isinstance(error, Exception):  # an interrupt, say: it is tried again before the next cell
+            if isinstance(error, KeyboardInterrupt):  # it is tried again before the next cell
                 raise
             self._failed[name] = source.digest
             where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, requires, version
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,9 @@ from colabpanel.services.paths import anchored
 __all__ = ["Needed", "check_requirements"]
 
 State = Literal["installed", "missing", "other version", "not looked at"]
+
+_BAD_NEWS: tuple[State, ...] = ("other version", "missing", "not looked at", "installed")
+"""What is told of a distribution that is asked for twice."""
 
 _ELSEWHERE = ("-", ".", "/", "git+", "http:", "https:", "file:")
 """What lines begin with that lead to other files, which pip alone follows."""
@@ -86,9 +90,12 @@ def check_requirements(
     found = call_isolated("colabpanel.services.modules.reading:read_here", arguments, progress=progress)
     if found["kind"] == "imports":
         needed = [one for name in found["found"] if (one := _of_import(name)) is not None]
+        needed += [Needed(name, "", None, "not looked at") for name in found.get("unread", ())]
     else:
         needed = [one for line in found["found"] if (one := _of_line(line)) is not None]
-    by_name = {one.name.lower(): one for one in needed if one is not None}
+    by_name: dict[str, Needed] = {}
+    for one in sorted(needed, key=lambda one: _BAD_NEWS.index(one.state)):
+        by_name.setdefault(one.name if one.state == "not looked at" else canonicalize_name(one.name), one)
     return tuple(by_name[name] for name in sorted(by_name))
 
 
@@ -106,6 +113,8 @@ def _of_line(line: str) -> Needed | None:
     limits = f" @ {wanted.url}" if wanted.url else str(wanted.specifier)
     found = _installed(wanted.name)
     fits = found is not None and wanted.specifier.contains(found, prereleases=True)
+    if fits and wanted.url:
+        fits = _came_from(wanted.name) == wanted.url
     state: State = "missing" if found is None else "installed" if fits else "other version"
     if state == "installed" and not all(_has_extra(wanted.name, extra) for extra in wanted.extras):
         state = "missing"
@@ -135,6 +144,15 @@ def _has_extra(name: str, extra: str) -> bool:
         if found is None or not brought.specifier.contains(found, prereleases=True):
             return False
     return True
+
+
+def _came_from(name: str) -> str | None:
+    """Return the address that a distribution was installed from, or None for an index."""
+    try:
+        told = json.loads(distribution(canonicalize_name(name)).read_text("direct_url.json") or "{}")
+    except ValueError:
+        return None
+    return str(told["url"]) if isinstance(told, dict) and "url" in told else None
 
 
 def _installed(name: str) -> str | None:

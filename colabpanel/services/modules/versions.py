@@ -55,6 +55,13 @@ class Versions:
 
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
+        self._loading: dict[str, tuple[str, _Seen]] = {}
+
+    def note_loading(self, name: str, file: str) -> None:
+        """Note the file that a module is about to be loaded from."""
+        source = _read(Path(file))
+        if source is not None:
+            self._loading[name] = file, _Seen(source.stamp, source.digest)
 
     def note(self, module: ModuleType, source: Source | None = None) -> None:
         """Note that a module was loaded from its file as it is now, or from that text."""
@@ -65,13 +72,14 @@ class Versions:
     def forget(self, name: str) -> None:
         """Forget a module that is no longer loaded."""
         self._seen.pop(name, None)
+        self._loading.pop(name, None)
 
     def changed(self, module: ModuleType) -> Source | None:
         """Return the text of a module's file where it is another one than was loaded, else None.
 
-        A module that was never looked at counts as loaded from its file as it is.
+        A module that was never looked at, and whose loading was not noted, counts as loaded from its file as it is.
         """
-        seen = self._seen.get(module.__name__)
+        seen = self._seen.get(module.__name__) or self._as_loaded(module)
         if seen is None:
             self.note(module)
             return None
@@ -87,6 +95,13 @@ class Versions:
             seen.stamp = source.stamp if source else seen.stamp
             return None
         return source
+
+    def _as_loaded(self, module: ModuleType) -> _Seen | None:
+        file, seen = self._loading.pop(module.__name__, ("", None))
+        if seen is not None and file == module.__file__:
+            self._seen[module.__name__] = seen
+            return seen
+        return None
 
     def of(self, module: ModuleType) -> LoadedModule:
         """Tell which version of a module is loaded."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import importlib
 import os
 import subprocess
 import sys
@@ -63,13 +64,49 @@ def test_the_order_of_the_path(host: FakeHost, tmp_path: Path, monkeypatch: pyte
 
 
 def test_conflicts_are_named(host: FakeHost, tmp_path: Path) -> None:
-    _write(tmp_path, {"a/cp_same.py": "", "b/cp_same.py": "", "c/psutil.py": ""})
+    _write(tmp_path, {"a/cp_same.py": "A = 1", "b/cp_same.py": "A = 2", "c/psutil.py": ""})
     add_module_path(tmp_path / "a", host=host)
-    told = add_module_path(tmp_path / "b", host=host).conflicts
-    assert told[0] == f"cp_same is in {tmp_path / 'a'}, too; the one that was added last is imported."
-    assert "restart the kernel" in told[1]
-    told = add_module_path(tmp_path / "c", import_it=False, host=host).conflicts
-    assert told[0] == "psutil hides the installed package psutil."
+    added = add_module_path(tmp_path / "b", host=host)
+    assert added.conflicts == (f"cp_same is in {tmp_path / 'a'}, too; the one that was added last is imported.",)
+    assert host.variables["cp_same"].A == 2
+    added = add_module_path(tmp_path / "c", host=host)
+    assert added.conflicts == ("psutil hides the installed package psutil.",)
+    assert (added.status, added.imported) == ("partial", ())
+    assert added.failed[0].member == "psutil"
+    assert "restart the kernel to get this one" in added.failed[0].reason
+
+
+def test_a_file_brings_its_folder_whose_names_count(host: FakeHost, tmp_path: Path) -> None:
+    folder = _write(tmp_path / "code", {"cp_one.py": "import cp_other", "cp_other.py": "V = 1", "wave.py": "V = 0"})
+    added = add_module_path(folder / "cp_one.py", host=host)
+    assert added.imported == ("cp_one",)
+    assert added.conflicts == ("wave is a module of Python itself, so this one is not imported; rename it.",)
+    assert sys.path[-1] == str(folder)
+    assert [one.name for one in module_paths(host=host)[0].loaded] == ["cp_one", "cp_other"]
+    assert remove_module_path(folder / "cp_one.py", host=host) == ("cp_one", "cp_other")
+    (folder / "cp_other.py").write_text("V = 22")
+    add_module_path(folder / "cp_one.py", host=host)
+    assert host.variables["cp_one"].cp_other.V == 22
+
+
+def test_modules_of_the_notebook_by_that_name_stay(host: FakeHost, tmp_path: Path) -> None:
+    folder = _write(tmp_path / "code", {"cp_np.py": "", "__main__.py": "1 / 0"})
+    host.variables["cp_np"] = sys
+    added = add_module_path(folder, host=host)
+    assert (added.names, added.imported, host.variables["cp_np"]) == (("cp_np",), (), sys)
+    assert added.conflicts == (
+        "The notebook has the module sys as cp_np, which stays. Import this one by another name.",
+    )
+
+
+def test_small_files_of_packages_are_mirrored(host: FakeHost, tmp_path: Path) -> None:
+    tree = {"cp_p/__init__.py": "", "cp_p/deep/page.html": "<p>", "cp_p/C.YAML": "a: 1", "photo.jpg": "x"}
+    added = add_module_path(_write(tmp_path / "code", tree), mirror="always", host=host)
+    assert sorted(path.name for path in added.entry.rglob("*") if path.is_file()) == [
+        "C.YAML",
+        "__init__.py",
+        "page.html",
+    ]
 
 
 def test_one_that_cannot_be_imported_is_named(host: FakeHost, tmp_path: Path) -> None:
@@ -268,7 +305,7 @@ def test_variables_of_the_notebook_stay_and_a_script_that_ends_is_named(host: Fa
     host.variables["cp_model"] = "trained"
     added = add_module_path(folder, host=host)
     assert (host.variables["cp_model"], added.imported) == ("trained", ("cp_z",))
-    assert added.conflicts == ("The notebook has a variable cp_model, which stays. Import the module by another name.",)
+    assert added.conflicts == ("The notebook has a variable cp_model, which stays. Import this one by another name.",)
     assert added.failed == (("cp_script", "SystemExit: 2"),)
 
 
@@ -299,3 +336,28 @@ def test_a_login_reaches_git_by_its_environment_alone(
     told = (tmp_path / "env").read_text()
     assert "GIT_CONFIG_KEY_0=http.https://github.com/.extraHeader\n" in told
     assert f"Authorization: Basic {base64.b64encode(b'me:SEC RET').decode()}\n" in told
+
+
+def test_a_module_that_ends_python_is_told_and_locks_nothing(host: FakeHost, tmp_path: Path) -> None:
+    folder = _write(tmp_path / "code", {"cp_ends.py": "V = 1"})
+    add_module_path(folder, host=host)
+    reloader = reload_modules(host=host)
+    (folder / "cp_ends.py").write_text("import sys\nsys.exit(2)\n")
+    host.watchers[0][0]()
+    assert [event.error for event in reloader.events()] == ["SystemExit: 2"]
+    host.watchers[0][0]()
+    assert host.variables["cp_ends"].V == 1
+
+
+def test_what_was_edited_while_the_importing_cell_ran_is_reloaded(host: FakeHost, tmp_path: Path) -> None:
+    folder = _write(tmp_path / "code", {"cp_first.py": "", "cp_later.py": "V = 1"})
+    add_module_path(folder, import_it=["cp_first"], host=host)
+    reload_modules(host=host)
+    started, ended = host.watchers[0]
+    started()
+    later = importlib.import_module("cp_later")
+    (folder / "cp_later.py").write_text("V = 22222")
+    ended()
+    assert [one.changed for one in module_paths(host=host)[0].loaded if one.name == "cp_later"] == [True]
+    started()
+    assert later.V == 22222

@@ -30,6 +30,7 @@ def test_requirements_are_compared_with_what_is_installed(host: FakeHost, tmp_pa
         "traitlets>=900,\\\n<901\nwin-only; sys_platform == 'win32'\nthing @ https://example.org/thing.whl\n\n"
     )
     assert _needed(tmp_path / "requirements.txt", host) == {
+        "--hash of psutil-not-there==2": ("", None, "not looked at"),
         "-r other.txt": ("", None, "not looked at"),
         "psutil": (">=1", PSUTIL, "installed"),
         "psutil-not-there": ("==2", None, "missing"),
@@ -200,3 +201,67 @@ def test_pip_that_hangs_or_fails(host: FakeHost, tmp_path: Path, index: Path, mo
         plan_installation(tmp_path / "a.txt", host=host)
     assert "it told no reason" in installing._failed("").message
     assert isinstance(installing._failed("ERROR: broken"), ColabPanelError)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "import cp_absent\nfiles = !ls",
+        "import cp_absent\ncp_absent.run?",
+        "x = %timeit -o 1\nimport cp_absent",
+        "if True:\n    !pip install x\nimport cp_absent",
+        "!pip install a \\\n  b\nimport cp_absent",
+        "%%time\nimport cp_absent\n%matplotlib inline",
+        "import cp_absent\nthis is no Python",
+    ],
+)
+def test_imports_are_read_beside_lines_for_ipython(host: FakeHost, tmp_path: Path, cell: str) -> None:
+    cells = [{"cell_type": "code", "source": [cell]}, {"cell_type": "code", "source": ["%%bash\nimport x.png"]}]
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": cells}))
+    assert list(_needed(tmp_path / "a.ipynb", host)) == ["cp_absent"]
+
+
+def test_a_project_that_names_nothing_is_read_by_its_imports(host: FakeHost, tmp_path: Path) -> None:
+    pytest.importorskip("tomllib")
+    (tmp_path / "pyproject.toml").write_text("[tool.ruff]\nline-length = 100\n")
+    (tmp_path / "a.py").write_text("import cp_absent, datasets_absent\n")
+    (tmp_path / "old.py").write_text("print 'two'\n")
+    (tmp_path / "datasets_absent").mkdir()
+    (tmp_path / "datasets_absent/data.csv").touch()
+    found = _needed(tmp_path, host)
+    assert {name: state for name, (_, _, state) in found.items()} == {
+        "cp_absent": "missing",
+        "datasets_absent": "missing",
+        "old.py": "not looked at",
+    }
+
+
+def test_projects_of_poetry_and_dynamic_ones(host: FakeHost, tmp_path: Path) -> None:
+    pytest.importorskip("tomllib")
+    place = tmp_path / "pyproject.toml"
+    place.write_text(
+        '[tool.poetry.dependencies]\npython="^3.10"\ncp-a="^1.2"\ncp-b="^0.0.3"\ncp-c="~2.1"\ncp-d="*"\n'
+        'cp-e=">=1,<2"\ncp-f="1.5"\ncp-g={git="https://x/y.git"}\ncp-h={version="^2", extras=["z"]}\n'
+    )
+    assert {name: limits for name, (limits, _, _) in _needed(place, host).items()} == {
+        "-r cp-g, as Poetry finds it": "",
+        "cp-a": "<2,>=1.2",
+        "cp-b": "<0.0.4,>=0.0.3",
+        "cp-c": "~=2.1",
+        "cp-d": "",
+        "cp-e": "<2,>=1",
+        "cp-f": "==1.5",
+        "cp-h": "<3,>=2",
+    }
+    place.write_text('[project]\nname="x"\ndynamic=["dependencies"]\n')
+    assert [state for _, _, state in _needed(place, host).values()] == ["not looked at"]
+
+
+def test_options_that_lead_elsewhere_and_the_worse_of_two_lines(host: FakeHost, tmp_path: Path) -> None:
+    text = "--index-url http://private/simple\n-f wheels\npsutil\npsutil>=900\n"
+    (tmp_path / "requirements.txt").write_text(text, encoding="utf-16")
+    assert {name: state for name, (_, _, state) in _needed(tmp_path, host).items()} == {
+        "--index-url http://private/simple": "not looked at",
+        "-f wheels": "not looked at",
+        "psutil": "other version",
+    }
