@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from colabpanel import words
+from colabpanel.services.limits.amounts import Amount
 from colabpanel.services.memory.accelerators import Gpu
-from colabpanel.services.memory.amounts import Amount
 from colabpanel.services.memory.gauges import Usage
 from colabpanel.services.memory.history import History
 from colabpanel.services.session.clock import SessionClock

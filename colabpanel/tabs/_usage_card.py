@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from colabpanel import words
+from colabpanel.services.limits.amounts import Amount
 from colabpanel.services.memory.accelerators import Allocator, Gpu
-from colabpanel.services.memory.amounts import Amount
 from colabpanel.services.memory.gauges import Usage
 from colabpanel.services.memory.history import History
 from colabpanel.tabs._base import Tab, card

@@ -126,7 +126,7 @@ def test_a_cell_that_sleeps_or_waits_is_interrupted_too(run: Run, error_of: Run)
         """
 import threading, time
 from colabpanel.hosts import detect
-from colabpanel.services.memory.amounts import Amount
+from colabpanel.services.limits.amounts import Amount
 from colabpanel.services.memory.guarding.guard import MemoryGuard
 used, looks = 1, 0
 
@@ -158,7 +158,7 @@ def test_a_kernel_without_a_cell_is_left_alone(run: Run, tmp_path: Path) -> None
 import threading, time
 from pathlib import Path
 from colabpanel.hosts import detect
-from colabpanel.services.memory.amounts import Amount
+from colabpanel.services.limits.amounts import Amount
 from colabpanel.services.memory.guarding.guard import MemoryGuard
 
 def note(event):
@@ -185,7 +185,7 @@ def test_the_cell_that_switches_it_on_is_guarded(run: Run, error_of: Run) -> Non
     run("from colabpanel.hosts import detect\nfrom colabpanel.services.memory.guarding.guard import MemoryGuard")
     cell = """
 import time
-from colabpanel.services.memory.amounts import Amount
+from colabpanel.services.limits.amounts import Amount
 used = 1
 guard = MemoryGuard(detect(), interrupt=0.9, sample=lambda: Amount(used, 100))
 guard.start()

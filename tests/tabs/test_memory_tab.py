@@ -11,9 +11,9 @@ import pytest
 from colabpanel.hosts.colab import ColabHost
 from colabpanel.jobs import JobRunner
 from colabpanel.panel import Panel
+from colabpanel.services.limits.amounts import Amount
 from colabpanel.services.memory import watch as watch_module
 from colabpanel.services.memory.accelerators import Allocator, Gpu, GpuProcess
-from colabpanel.services.memory.amounts import Amount
 from colabpanel.services.memory.gauges import Usage
 from colabpanel.services.memory.guarding.models import GuardEvent
 from colabpanel.services.memory.processes import KernelMemory

@@ -46,6 +46,8 @@ _LESS_IS_BETTER = (
     *("loss", "error", "err", "mse", "mae", "rmse", "mape", "msle", "ppl", "wer", "cer", "nll", "crossentropy"),
     *("divergence", "distance", "fid", "bpc", "brier", "cost", "latency", "entropy"),
 )
+_LOSSES = {"loss", "error", "err"}
+_NEGATED = {"neg", "negative", "minus"}
 
 
 def mode_of(metric: str, mode: str) -> Mode:
@@ -63,14 +65,24 @@ def mode_of(metric: str, mode: str) -> Mode:
     if mode != "auto":
         raise InputError(f"mode cannot be {mode!r}.", hint='Write mode="max", "min" or "auto".')
     words = _normal(metric).split("_")
-    less = [word for word in words if word.endswith(_LESS_IS_BETTER)]
-    more = [word for word in words if word.startswith(_MORE_IS_BETTER)]
-    if bool(less) == bool(more):
+    kinds = [found for word in words if (found := _kind_of(word))]
+    if not kinds or (len(set(kinds)) > 1 and words[-1] not in _LOSSES):
         raise InputError(
             f"Whether more of {metric!r} is better or less of it cannot be told from its name.",
             hint='Write mode="max" or mode="min".',
         )
-    return "min" if less else "max"
+    kind: Mode = "min" if words[-1] in _LOSSES else kinds[0]  # a dice_loss is a loss
+    if _NEGATED & set(words[:2]):  # as scikit-learn's neg_mean_squared_error
+        return "min" if kind == "max" else "max"
+    return kind
+
+
+def _kind_of(word: str) -> Mode | None:
+    """Return whether more or less is better of what a word means; None if it means neither."""
+    if word in _LESS_IS_BETTER or word in _MORE_IS_BETTER:
+        return "min" if word in _LESS_IS_BETTER else "max"
+    less, more = word.endswith(_LESS_IS_BETTER), word.startswith(_MORE_IS_BETTER)
+    return None if less == more else "min" if less else "max"
 
 
 def _normal(name: str) -> str:

@@ -26,7 +26,7 @@ from colabpanel.services.checkpoints.store import Store
 from colabpanel.services.disks import disk_errors_in_words, disk_full
 from colabpanel.services.files import free_bytes
 from colabpanel.services.saves import note_save
-from colabpanel.services.snapshots.service import dump
+from colabpanel.services.snapshots.service import draft, write
 
 __all__ = ["EXTRA", "Saver", "Wanted", "as_checkpoint"]
 
@@ -204,7 +204,7 @@ def _without_plain(parts: Parts, folder: Path, framework: Framework) -> Parts:
                 f"optimizer= and scheduler= are not for {framework.name}, which keeps its own.", hint="Leave them out."
             )
     if plain:
-        saved = dump(folder / EXTRA, plain)
+        saved = write(folder / EXTRA, draft(plain))
         if saved.skipped:
             first = saved.skipped[0]
             raise InputError(f"extra[{first.name!r}] cannot be saved: {first.note}.", hint="Leave it out.")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from colabpanel.services.limits.amounts import Amount
+from colabpanel.services.limits.applying import Limit, applying_limit
 from colabpanel.services.memory.accelerators import Allocator, Gpu, GpuProcess, Gpus, allocators, gpus
-from colabpanel.services.memory.amounts import Amount
 from colabpanel.services.memory.gauges import Usage, usage
-from colabpanel.services.memory.limits import Limit, applying_limit
 from colabpanel.services.memory.processes import KernelMemory
 
 __all__ = [

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psutil
 
+from colabpanel.services.limits.amounts import Amount
+from colabpanel.services.limits.applying import PROC, LimitKind, applying_limit, swap_amount
 from colabpanel.services.memory.accelerators import Allocator, Gpu, allocators, gpus
-from colabpanel.services.memory.amounts import Amount
 from colabpanel.services.memory.latest import Latest
-from colabpanel.services.memory.limits import PROC, LimitKind, applying_limit, swap_amount
 from colabpanel.services.memory.processes import KernelMemory, KernelSampler
 
 __all__ = ["DRIVE_CACHE", "Usage", "usage"]

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import psutil
 
-from colabpanel.services.memory.limits import PROC
+from colabpanel.services.limits.applying import PROC
 
 __all__ = ["HighWaterMark", "PeakMeter", "SampledPeak", "gpu_peak", "peak_meter", "reset_gpu_peak", "resident"]
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import psutil
 
-from colabpanel.services.memory.limits import PROC
+from colabpanel.services.limits.applying import PROC
 
 __all__ = ["KernelMemory", "KernelSampler", "descendants"]
 

@@ -7,7 +7,7 @@ import codecs
 import importlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ _BRINGING = re.compile(
 """Options that bring other lines, or have all of them looked for elsewhere."""
 
 _IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.MULTILINE)
+_COMMAND = re.compile(r"^([ \t]*)[!%](?:[^\n]*\\\n)*[^\n]*$", re.MULTILINE)
+_ASSIGNED = re.compile(r"^([ \t]*[\w.,\[\] \t]+=[ \t]*)[!%](?:[^\n]*\\\n)*[^\n]*$", re.MULTILINE)
+_QUESTION = re.compile(r"^([ \t]*)(?:\?[^\n]*|[\w.*]+\?{1,2}[ \t]*)$", re.MULTILINE)
 _NOT_PYTHON = re.compile(
     r"%%(bash|sh|script|html|HTML|javascript|js|latex|markdown|perl|ruby|svg|SVG|writefile|file|sql)\b"
 )
@@ -166,22 +169,18 @@ def _imports_of(place: Path) -> set[str]:
 
 
 def _cells_of(text: str, place: Path) -> list[str]:
-    """Return the code of a notebook, as IPython makes Python of it."""
-    from IPython.core.inputtransformer2 import TransformerManager
-
+    """Return the code of a notebook, without what is for IPython."""
     try:
         cells = json.loads(text)["cells"]
         sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{place.name} is no notebook.") from None
-    transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
-    return [_as_python(one, transform) for one in sources if not _NOT_PYTHON.match(one)]
+    return [_as_python(one) for one in sources if not _NOT_PYTHON.match(one)]
 
 
-def _as_python(cell: str, transform: Callable[[str], str]) -> str:
+def _as_python(cell: str) -> str:
+    """Return a cell as Python, with ``pass`` and ``None`` for commands, magics and questions."""
     if cell.startswith("%%"):  # as %%time, which runs what follows
         cell = cell.partition("\n")[2]
-    try:
-        return transform(cell)
-    except SyntaxError:
-        return cell
+    cell = _COMMAND.sub(r"\1pass", cell)
+    return _QUESTION.sub(r"\1pass", _ASSIGNED.sub(r"\1None", cell))

@@ -9,7 +9,7 @@ from colabpanel.errors import ArchiveError, StorageError
 from colabpanel.services.disks import errors_about
 from colabpanel.services.snapshots.manifest import Manifest, read_manifest
 
-__all__ = ["SUFFIX", "dependents_of", "snapshots_in"]
+__all__ = ["SUFFIX", "dependents_of", "snapshot_of", "snapshots_in"]
 
 SUFFIX = ".snapshot.zip"
 _MOST = 1_000
@@ -47,6 +47,21 @@ def dependents_of(path: Path) -> list[Path]:
             f"It cannot be told what builds on {path.name}: {os.strerror(error.errno or 0)} ({error.filename}).",
             hint=f"{path.name} was left as it is: try again when that can be read.",
         ) from error
+
+
+def snapshot_of(folder: Path, identity: str) -> Path | None:
+    """Return the snapshot in a folder that has an identity, whatever it is called; None if there is none."""
+    try:
+        return next((path for path in snapshots_in(folder) if _is(path, identity)), None)
+    except OSError:
+        return None
+
+
+def _is(path: Path, identity: str) -> bool:
+    try:
+        return _manifest(path).id == identity
+    except (ArchiveError, OSError):
+        return False
 
 
 def _needs(path: Path, identity: str) -> bool:

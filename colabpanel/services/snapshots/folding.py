@@ -11,7 +11,7 @@ from colabpanel.errors import ArchiveError
 from colabpanel.progress import Progress
 from colabpanel.services.snapshots.container import ContainerWriter
 from colabpanel.services.snapshots.lanes import Lanes
-from colabpanel.services.snapshots.manifest import LeafEntry
+from colabpanel.services.snapshots.manifest import LeafEntry, read_manifest
 from colabpanel.services.snapshots.reader import SnapshotReader
 from colabpanel.services.snapshots.writer import published, seal
 
@@ -46,7 +46,7 @@ def fold_into(path: Path, base: Path, heir: Path | None, progress: Progress) -> 
         for number, entry in enumerate(manifest.skeletons):
             written = writer.add(f"skeletons/{number}.pkl", [reader.skeleton(entry)])
             skeletons.append(replace(entry, offset=written.offset))
-        bases = _Bases(reader, base.name, other)
+        bases = _Bases(reader, read_manifest(base)[0].id, other)
         leaves = tuple(_moved(reader, writer, bases, number) for number in range(len(manifest.leaves)))
         done = replace(manifest, skeletons=tuple(skeletons), leaves=leaves, bases=tuple(bases.now))
         seal(writer, done, signed=reader.is_signed)
@@ -54,7 +54,7 @@ def fold_into(path: Path, base: Path, heir: Path | None, progress: Progress) -> 
 
 
 class _Bases:
-    """Which snapshots a leaf may stay in, once one of them is gone.
+    """Which snapshots a leaf may stay in, once one of them is gone, which is told by its id: files are renamed.
 
     Attributes:
         now: ``(name, id)`` of those that are needed then.
@@ -68,7 +68,7 @@ class _Bases:
         """Return a leaf of another snapshot as it is referred to then; None if it has to be copied."""
         assert leaf.base is not None
         file = self._before[leaf.base]
-        if file[0] == self._gone:
+        if file[1] == self._gone:
             if self._heir is None or not self._heir.has_own(leaf.digest):
                 return None
             file = (self._heir.path.name, self._heir.manifest.id)

@@ -9,6 +9,7 @@ from typing import Any
 from colabpanel import words
 from colabpanel.errors import InputError
 from colabpanel.hosts import Host
+from colabpanel.services.limits.applying import applying_limit
 from colabpanel.services.snapshots.sizes import size_of
 
 __all__ = ["HISTORY", "insist_on_memory", "user_variables"]
@@ -61,10 +62,9 @@ def insist_on_memory(variables: Mapping[str, Any]) -> None:
     pickled = sum(size_of(value).pickled for value in variables.values())
     if pickled < _SPARE:
         return
-    import psutil
-
-    free = psutil.virtual_memory().available
-    if pickled + _SPARE > free:
+    amount = applying_limit().amount
+    free = amount.left if amount is not None else None
+    if free is not None and pickled + _SPARE > free:
         raise InputError(
             f"Saving this takes about {words.size(pickled)} of memory, and {words.size(free)} are free.",
             hint="Save fewer variables at a time, or put numbers into arrays: they need no extra memory.",

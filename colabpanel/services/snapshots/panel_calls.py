@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from colabpanel.services.snapshots.catalog import contents, prune_snapshots, sna
 from colabpanel.services.snapshots.folder import SUFFIX
 from colabpanel.services.snapshots.models import Contents, Snapshot
 from colabpanel.services.snapshots.namespace import user_variables
-from colabpanel.services.snapshots.service import DumpDraft, draft, load, write
+from colabpanel.services.snapshots.service import DumpDraft, draft, insist_on_any, load, write
 from colabpanel.services.snapshots.table import fingerprints
 from colabpanel.services.waiting import between_cells
 
@@ -71,7 +72,7 @@ def dump_chosen(
         name: What the file is called, before the date.
         names: The variables.
         incremental: Build on the newest snapshot of this name, if there is one.
-        keep: Delete all but so many of this name afterwards.
+        keep: Delete all but so many of this name afterwards, if every variable could be saved.
 
     Raises:
         ColabPanelError: As for `dump`.
@@ -85,10 +86,13 @@ def dump_chosen(
         return drafted, fingerprints({key: chosen[key] for key in names})
 
     drafted, seen = between_cells(host, take, progress)
+    insist_on_any(drafted)
     base = _newest(folder, name, host.root, progress) if incremental else None
     snapshot = write(target, drafted, base=base, root=host.root, progress=progress)
     prefix = name.strip() or "snapshot"
-    deleted = prune_snapshots(folder, keep=keep, name=prefix, root=host.root, progress=progress) if keep else ()
+    deleted: Sequence[Path] = ()
+    if keep and snapshot.status == "ok":  # one that lacks something takes the place of none
+        deleted = prune_snapshots(folder, keep=keep, name=prefix, root=host.root, progress=progress)
     return Dumped(snapshot, deleted, seen)
 
 
@@ -113,7 +117,7 @@ def load_chosen(
     """
     if host.is_served:
         raise InputError("The dashboard has no notebook to load into.", hint="Export the variables instead.")
-    wanted = {name: _identifier(prefix + name) for name in names}
+    wanted = _identifiers(names, prefix)
 
     def loaded() -> dict[str, Any]:
         return load(path, names=wanted, trusted=trusted, root=host.root, progress=progress)
@@ -135,7 +139,22 @@ def _runs_code(told: Contents, names: Sequence[str], *, trusted: bool) -> bool:
     return (trusted or told.signed) and any(one.needs != () for one in told.variables if one.name in names)
 
 
+def _identifiers(names: Sequence[str], prefix: str) -> dict[str, str]:
+    """Return names that code can use, each another one; those in other files may hold dots and slashes."""
+    found: dict[str, str] = {}
+    taken = set[str]()
+    for name in sorted(names, key=lambda name: not (prefix + name).isidentifier()):  # those that may stay first
+        made = wanted = _identifier(prefix + name)
+        number = 2
+        while made in taken:
+            made, number = f"{wanted}_{number}", number + 1
+        taken.add(made)
+        found[name] = made
+    return {name: found[name] for name in names}
+
+
 def _identifier(name: str) -> str:
-    """Return a name that code can use; those in other files may hold dots and slashes."""
     made = "".join(letter if letter.isidentifier() or letter.isdigit() else "_" for letter in name)
+    if keyword.iskeyword(made):
+        return f"{made}_"
     return made if made.isidentifier() else f"_{made}"

@@ -11,8 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from colabpanel.errors import ArchiveError, PathError
+from colabpanel.errors import ArchiveError, ColabPanelError, PathError
 from colabpanel.services.snapshots.digest import PIECE, digest_of_digests, digest_of_piece, pieces_of
+from colabpanel.services.snapshots.folder import snapshot_of
 from colabpanel.services.snapshots.lanes import Lanes
 from colabpanel.services.snapshots.manifest import LeafEntry, Manifest, SkeletonEntry, read_manifest
 from colabpanel.services.snapshots.trust import is_signed_by_us
@@ -116,15 +117,27 @@ class SnapshotReader:
         if base is None:
             name, identity = self.manifest.bases[number]
             path = self.path.with_name(Path(name).name)
-            hint = f"Put {path.name} beside {self.path.name}; a part of it is there."
-            try:
-                base = SnapshotReader(path, self._lanes, self._told, in_place=self.in_place)
-            except PathError:
-                raise PathError(f"{path.name}, which {self.path.name} builds on, is missing.", hint=hint) from None
+            base = self._opened_base(path, identity)
             self._bases[number] = base
-            if base.manifest.id != identity:
-                raise ArchiveError(f"{path.name} is not the snapshot that {self.path.name} builds on.", hint=hint)
         return base
+
+    def _opened_base(self, path: Path, identity: str) -> SnapshotReader:
+        """Open a snapshot that this one builds on, by its name, or by its id if it was renamed."""
+        hint = f"Put {path.name} beside {self.path.name}; a part of it is there."
+        problem: ColabPanelError
+        try:
+            base = SnapshotReader(path, self._lanes, self._told, in_place=self.in_place)
+        except PathError:
+            problem = PathError(f"{path.name}, which {self.path.name} builds on, is missing.", hint=hint)
+        else:
+            if base.manifest.id == identity:
+                return base
+            base.__exit__(None, None, None)
+            problem = ArchiveError(f"{path.name} is not the snapshot that {self.path.name} builds on.", hint=hint)
+        renamed = self._lanes.submit(functools.partial(snapshot_of, path.parent, identity)).result()
+        if renamed is None:
+            raise problem
+        return SnapshotReader(renamed, self._lanes, self._told, in_place=self.in_place)
 
     def fill(self, leaf: LeafEntry, target: memoryview) -> Filling:
         """Begin to read a leaf of this file but for its head into a buffer; `finish` waits for it."""

@@ -32,7 +32,7 @@ from colabpanel.services.snapshots.pickling import skeletons_of
 from colabpanel.services.snapshots.writer import Draft, draft_of, sizes_of, write_snapshot
 from colabpanel.services.waiting import apart, result_of
 
-__all__ = ["DumpDraft", "draft", "dump", "dump_summary", "load", "write"]
+__all__ = ["DumpDraft", "draft", "dump", "dump_summary", "insist_on_any", "load", "write"]
 
 
 class DumpDraft:
@@ -85,6 +85,11 @@ def draft(variables: Mapping[str, Any] | None = None, *, names: Iterable[str] | 
     Raises:
         InputError: There is no variable of a name, or nothing to save, or not enough memory.
     """
+    if not isinstance(variables, Mapping | None):
+        raise InputError(
+            f"Variables are given by name, and this is a {type(variables).__name__}.",
+            hint='Write dump(path, {"name": value}), or dump(path, names=["name"]) for those of the notebook.',
+        )
     chosen = dict(user_variables(detect()) if variables is None else variables)
     if names is not None:
         names = [names] if isinstance(names, str) else list(names)
@@ -135,11 +140,28 @@ def dump(
         What became of each variable. ``status`` is ``partial`` when any could not be saved.
 
     Raises:
-        InputError: There is no such variable, a path cannot be used, or it would not fit on the disk or in memory.
+        InputError: There is no such variable, none of them can be saved, a path cannot be used, or it would not fit on
+            the disk or in memory.
         StorageError: The disk failed; an earlier file of this name is untouched.
         JobCancelledError: ``progress`` cancelled it; so it is then.
     """
-    return write(path, draft(variables, names=names), base=base, root=root, progress=progress)
+    drafted = draft(variables, names=names)
+    insist_on_any(drafted)
+    return write(path, drafted, base=base, root=root, progress=progress)
+
+
+def insist_on_any(drafted: DumpDraft) -> None:
+    """Refuse to write a file in which there would be nothing.
+
+    Raises:
+        InputError: No variable can be saved.
+    """
+    outcomes = list(drafted.outcomes.values())
+    if all(outcome.status == "skipped" for outcome in outcomes):
+        raise InputError(
+            f"Nothing of this can be saved: {outcomes[0].name} is left out. {outcomes[0].note}",
+            hint="Nothing was written. Choose other variables.",
+        )
 
 
 def write(
@@ -264,6 +286,10 @@ def _wanted(names: Iterable[str] | Mapping[str, str] | None) -> dict[str, str] |
     if names is None:
         return None
     if isinstance(names, Mapping):
+        called = list(names.values())
+        if len(set(called)) < len(called):
+            twice = next(name for name in called if called.count(name) > 1)
+            raise InputError(f"Two variables cannot both be called {twice!r}.", hint="Give each another name.")
         return dict(names)
     return {name: name for name in ([names] if isinstance(names, str) else names)}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import sys
 import types
 from collections import deque
@@ -22,6 +24,7 @@ _SINGLE = (str, bytes, bytearray, int, float, complex, type(None), type, types.M
 _CONTAINERS = (list, tuple, set, frozenset, deque)
 _CONSTANTS = {bool, type(None)}
 _NUMBERS = {int, float, *_CONSTANTS}
+_HEAP_TYPE = 1 << 9  # among the flags of a type: it was not compiled in
 _SHARED_INTEGERS = range(-5, 257)  # Python has one object for each of these
 
 _ENVIRONS = {"Panel": "colabpanel.panel", "ZMQInteractiveShell": "ipykernel.zmqshell"}
@@ -151,7 +154,8 @@ class _Sizer:
         groups = self._members(value)
         if depth >= _DEEPEST or self._left <= 0:
             return Size(own, own, at_least=any(members for members, _count in groups))
-        held, pickled, at_least, elsewhere = own, 0, False, 0
+        held, pickled, elsewhere = own, 0, 0
+        at_least = _hides(value, groups)
         for members, count in groups:
             size = self._several(members, count, depth)
             held, pickled, elsewhere = held + size.held, pickled + size.pickled, elsewhere + size.elsewhere
@@ -186,6 +190,26 @@ class _Sizer:
         if isinstance(value, _CONTAINERS):
             return [(list(islice(value, self._sample)), len(value))]
         attributes = getattr(value, "__dict__", None)
-        if isinstance(attributes, dict) and not isinstance(value, type):
-            return [(list(islice(attributes.values(), self._sample)), len(attributes))]
-        return []
+        held = list(attributes.values()) if isinstance(attributes, dict) else []
+        held += _in_slots(value)
+        return [(held[: self._sample], len(held))] if held else []
+
+
+def _in_slots(value: Any) -> list[Any]:
+    """Return what an object holds in fields of its class, as one with ``__slots__``, or a bound method, does."""
+    found = []
+    for kind in type(value).__mro__:
+        for field in vars(kind).values():
+            if type(field) is types.MemberDescriptorType:
+                with contextlib.suppress(AttributeError):  # it was not set
+                    found.append(field.__get__(value))
+    return found
+
+
+def _hides(value: Any, shown: list[tuple[Sequence[Any], int]]) -> bool:
+    """Whether an object holds more than it shows, as a generator or an iterator does."""
+    is_made_by_class = bool(type(value).__flags__ & _HEAP_TYPE)
+    if isinstance(value, (dict, *_CONTAINERS)) or (is_made_by_class and shown):
+        return False
+    known = {id(one) for members, _ in shown for one in members}
+    return any(one is not type(value) and id(one) not in known for one in gc.get_referents(value))

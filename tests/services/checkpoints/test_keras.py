@@ -152,3 +152,31 @@ def test_random_numbers_of_keras_and_of_what_is_not_here() -> None:
     assert [what for what, _ in problems][:2] == ["random numbers of Nobody", "random numbers of Python"]
     for wrong in (b"[", b"[1]", b"3"):
         assert restore_random(wrong)[1][0][0] == "random numbers"
+
+
+def test_a_keras_optimizer_is_left_alone_where_it_is_another_or_the_model_does_not_fit(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    x, y = _data()
+    model = _keras_model(0)
+    model.compile(keras.optimizers.SGD(0.25, momentum=0.9), "binary_crossentropy")
+    model.fit(x, y, epochs=1, verbose=0)
+    checkpoints = Checkpoints(tmp_path / "run")
+    checkpoints.save(model, step=1).result()
+
+    def numbers(of: Any) -> list[list[float]]:
+        return [keras.ops.convert_to_numpy(one).ravel().tolist() for one in of.optimizer.variables]
+
+    other = _keras_model(1)
+    other.compile(keras.optimizers.RMSprop(0.125), "binary_crossentropy")
+    other.fit(x, y, epochs=1, verbose=0)
+    before = numbers(other)
+    restored = checkpoints.restore(other, which="last")
+    assert "optimizer" in dict(restored.not_restored)
+    assert numbers(other) == before
+    wider = keras.Sequential([keras.layers.Input((8,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(5)])
+    wider.compile(keras.optimizers.SGD(0.5, momentum=0.9), "mse")
+    wider.fit(x, np.zeros((64, 5)), epochs=1, verbose=0)
+    before = numbers(wider)
+    with pytest.raises(InputError, match="do not fit this model"):
+        checkpoints.restore(wider, which="last")
+    assert numbers(wider) == before

@@ -30,6 +30,11 @@ from tests.fakes import FakeClock
         ("rmse", "min"),
         ("eval_perplexity", "min"),
         ("binary_crossentropy", "min"),
+        ("neg_mean_squared_error", "max"),
+        ("val_neg_log_loss", "max"),
+        ("val_mape", "min"),
+        ("dice_loss", "min"),
+        ("top1_err", "min"),
     ],
 )
 def test_the_name_of_a_metric_tells_what_is_better(metric: str, mode: str) -> None:
@@ -37,7 +42,7 @@ def test_the_name_of_a_metric_tells_what_is_better(metric: str, mode: str) -> No
     assert {mode_of(metric, "min"), mode_of(metric, "max")} == {"min", "max"}
 
 
-@pytest.mark.parametrize("metric", ["val_thing", "score_loss", "x"])
+@pytest.mark.parametrize("metric", ["val_thing", "loss_score", "x"])
 def test_a_name_that_does_not_tell_is_asked_about(metric: str) -> None:
     with pytest.raises(InputError, match="cannot be told") as caught:
         mode_of(metric, "auto")

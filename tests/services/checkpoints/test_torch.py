@@ -255,3 +255,40 @@ def test_nothing_is_changed_where_a_part_does_not_fit(tmp_path: Path) -> None:
             checkpoints.restore(model, which=1, **change)
         assert torch.equal(model.weight, weights + 1)
         assert [one.param_groups[0]["lr"] for one in change["optimizer"]] == rates
+
+
+def test_a_scheduler_or_optimizer_of_another_kind_changes_nothing(tmp_path: Path) -> None:
+    model = torch.nn.Linear(2, 2)
+    adam = torch.optim.Adam(model.parameters(), lr=0.5)
+    step = torch.optim.lr_scheduler.StepLR(adam, 2)
+    model(torch.ones(1, 2)).sum().backward()
+    adam.step()
+    checkpoints = Checkpoints(tmp_path / "run", monitor="loss")
+    checkpoints.save(model, step=1, optimizer=adam, scheduler=step).result()
+    for other in (torch.optim.SGD(model.parameters(), 0.1, momentum=0.9), torch.optim.RMSprop(model.parameters(), 0.1)):
+        with pytest.raises(InputError, match="of another kind"):
+            checkpoints.restore(model, which="last", optimizer=other)
+        assert other.param_groups[0]["lr"] == 0.1
+    fresh = torch.optim.Adam(model.parameters(), lr=0.001)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(fresh, 10)
+    with pytest.raises(InputError, match="of another kind"):
+        checkpoints.restore(model, which="last", optimizer=fresh, scheduler=cosine)
+    assert fresh.param_groups[0]["lr"] == 0.001
+
+
+def test_what_fails_in_the_middle_puts_back_what_came_before(tmp_path: Path) -> None:
+    class Refusing:
+        def state_dict(self) -> dict[str, int]:
+            return {"n": 1}
+
+        def load_state_dict(self, state: object) -> None:
+            raise ValueError("no")
+
+    model = torch.nn.Linear(2, 2)
+    checkpoints = Checkpoints(tmp_path / "run", monitor="loss")
+    adam = torch.optim.Adam(model.parameters(), lr=0.5)
+    checkpoints.save(model, step=1, optimizer=adam, scheduler=Refusing()).result()
+    fresh = torch.optim.Adam(model.parameters(), lr=0.001)
+    with pytest.raises(InputError, match="does not fit"):
+        checkpoints.restore(model, which="last", optimizer=fresh, scheduler=Refusing())
+    assert fresh.param_groups[0]["lr"] == 0.001

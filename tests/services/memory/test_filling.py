@@ -15,12 +15,12 @@ from colabpanel.errors import ColabPanelError, HostError, InputError, JobCancell
 from colabpanel.hosts.colab import ColabHost
 from colabpanel.progress import Progress
 from colabpanel.services.isolated import call_isolated
+from colabpanel.services.limits.applying import applying_limit
 from colabpanel.services.memory.filling import restart
 from colabpanel.services.memory.filling.child import BLOCK, _hold, fresh_block
 from colabpanel.services.memory.filling.restart import PHRASE, fill_until_restart
 from colabpanel.services.memory.filling.service import Filled, fill_memory, fill_summary
 from colabpanel.services.memory.guarding.guard import MemoryGuard
-from colabpanel.services.memory.limits import applying_limit
 from colabpanel.services.snapshots.service import dump
 from tests.children import children_now
 from tests.fakes import FakeClock, FakeHost, FakeShell, RecordingProgress

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from colabpanel.errors import HostError, InputError, SpaceError
 from colabpanel.progress import Progress
-from colabpanel.services.memory.amounts import Amount
+from colabpanel.services.limits.amounts import Amount
 from colabpanel.services.memory.guarding.forecast import Sample
 from colabpanel.services.memory.guarding.guard import MemoryGuard
 from colabpanel.services.memory.guarding.models import GuardEvent

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colabpanel.services.memory import Amount, applying_limit, limits
-from colabpanel.services.memory.cgroups import memory_limits
-from colabpanel.services.memory.limits import swap_amount
+from colabpanel.services.limits import applying
+from colabpanel.services.limits.applying import swap_amount
+from colabpanel.services.limits.cgroups import memory_limits
+from colabpanel.services.memory import Amount, applying_limit
 from colabpanel.services.mounts import mount_of
 from tests.memory_groups import memory_group
 
@@ -56,8 +57,8 @@ class Tree:
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
-    monkeypatch.setattr(limits, "_machine", lambda: Amount(GB, 100 * GB))
-    monkeypatch.setattr(limits, "_process", lambda: None)
+    monkeypatch.setattr(applying, "_machine", lambda: Amount(GB, 100 * GB))
+    monkeypatch.setattr(applying, "_process", lambda: None)
     return Tree(tmp_path)
 
 
@@ -82,8 +83,8 @@ def test_the_tightest_of_nested_groups_applies(tree: Tree) -> None:
 @given(st.lists(st.tuples(st.integers(0, 3000), st.none() | st.integers(1, 3000)), min_size=1, max_size=6))
 def test_of_any_groups_the_one_with_the_least_left_applies(groups: list[tuple[int, int | None]]) -> None:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(limits, "_machine", lambda: Amount(500, 2500))
-        patch.setattr(limits, "_process", lambda: None)
+        patch.setattr(applying, "_machine", lambda: Amount(500, 2500))
+        patch.setattr(applying, "_process", lambda: None)
         tree, path = Tree(Path(folder)), ""
         tree.mounted(SECOND)
         for used, limit in groups:
@@ -158,7 +159,7 @@ def test_a_container_whose_use_cannot_be_read_is_unknown(tree: Tree) -> None:
 
 def test_nothing_that_can_be_read(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     tree.member_of("nonsense\n")
-    monkeypatch.setattr(limits, "_machine", lambda: None)
+    monkeypatch.setattr(applying, "_machine", lambda: None)
     assert tree.limit == (None, "machine")
 
 
@@ -176,7 +177,7 @@ def test_swap_of_a_container(tree: Tree) -> None:
 
 TELL = """
 import json
-from colabpanel.services.memory.limits import applying_limit
+from colabpanel.services.limits.applying import applying_limit
 found = applying_limit()
 print(json.dumps([found.kind, found.amount.used, found.amount.total]))
 """

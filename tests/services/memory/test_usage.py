@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
+from colabpanel.services.limits.applying import swap_amount
 from colabpanel.services.memory import Amount, usage
-from colabpanel.services.memory.limits import swap_amount
 
 
 def test_the_machine_is_measured_where_nothing_else_limits_it(tmp_path: Path) -> None:

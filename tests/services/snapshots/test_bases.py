@@ -145,3 +145,11 @@ def test_the_newest_are_kept(folder: Path) -> None:
     assert prune_snapshots(folder, keep=1, name="unknown") == []
     with pytest.raises(InputError):
         snapshots(folder / "nowhere")
+
+
+def test_a_base_that_was_renamed_is_found_and_folded_in(folder: Path) -> None:
+    (folder / A).rename(folder / "renamed.snapshot.zip")
+    np.testing.assert_array_equal(load(folder / D)["large"], LARGE)
+    assert prune_snapshots(folder, keep=1) == [folder / C, folder / B, folder / "renamed.snapshot.zip"]
+    np.testing.assert_array_equal(load(folder / D)["large"], LARGE)
+    assert contents(folder / D).bases == ()

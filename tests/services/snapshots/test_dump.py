@@ -19,13 +19,17 @@ import pytest
 
 import colabpanel
 from colabpanel.errors import ArchiveError, InputError, MissingLibraryError, OutsideRootError, PathError, StorageError
+from colabpanel.progress import Progress
+from colabpanel.services.limits.amounts import Amount
+from colabpanel.services.limits.applying import Limit
 from colabpanel.services.snapshots import codecs, namespace, pickling
 from colabpanel.services.snapshots.catalog import contents
 from colabpanel.services.snapshots.codecs import _registry
 from colabpanel.services.snapshots.codecs._base import Codec, built
 from colabpanel.services.snapshots.exporting import export_snapshot
+from colabpanel.services.snapshots.panel_calls import dump_chosen, load_chosen
 from colabpanel.services.snapshots.service import draft, dump, dump_summary, load
-from tests.fakes import RecordingProgress
+from tests.fakes import FakeHost, RecordingProgress
 
 
 class Box:
@@ -234,10 +238,8 @@ def test_paths_that_cannot_be_used(path: Path, tmp_path: Path) -> None:
 
 
 def test_not_enough_memory_is_told_before_it_is_taken(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Memory:
-        available = 1 << 20
-
-    monkeypatch.setattr("psutil.virtual_memory", Memory)
+    little = Limit(Amount((1 << 30) - (1 << 20), 1 << 30), "container")
+    monkeypatch.setattr(namespace, "applying_limit", lambda: little)
     monkeypatch.setattr(namespace, "_SPARE", 1 << 20)
     with pytest.raises(InputError, match=r"takes about .* of memory"):
         dump(path, {"rows": [{"n": n, "t": f"text {n}"} for n in range(100_000)]})
@@ -412,3 +414,43 @@ def test_drafts_predict_what_is_written(path: Path) -> None:
     size = dump(path, {"array": np.zeros(1 << 20), "text": "x"}).size
     assert drafted.size <= size < drafted.size + 4096
     assert dataclasses.is_dataclass(drafted.outcomes["array"])
+
+
+def test_a_dump_that_would_save_nothing_leaves_the_earlier_one(path: Path) -> None:
+    dump(path, {"a": 1})
+    with pytest.raises(InputError, match=r"Nothing of this can be saved: g is left out\. .*generator"):
+        dump(path, {"g": (n for n in "ab")})
+    assert load(path) == {"a": 1}
+
+
+@pytest.mark.parametrize("variables", [["df", "xs"], [1, 2], 5, "text"])
+def test_what_has_no_names_is_refused(path: Path, variables: Any) -> None:
+    with pytest.raises(InputError, match="Variables are given by name") as caught:
+        dump(path, variables)
+    assert "names=" in caught.value.hint
+
+
+def test_two_names_for_one_are_refused_in_any_file(path: Path, tmp_path: Path) -> None:
+    dump(path, {"a": 1, "b": 2})
+    np.savez(tmp_path / "x.npz", a=np.zeros(1), b=np.ones(1))
+    for file in (path, tmp_path / "x.npz"):
+        with pytest.raises(InputError, match="cannot both be called 'w'"):
+            load(file, names={"a": "w", "b": "w"})
+
+
+def test_names_of_other_files_become_identifiers_that_differ(host: FakeHost, tmp_path: Path) -> None:
+    tools = pytest.importorskip("safetensors.numpy")
+    names = ["l.w", "l/w", "l_w", "class", "1a"]
+    tools.save_file({name: np.full(1, at, np.float32) for at, name in enumerate(names)}, tmp_path / "x.safetensors")
+    made = load_chosen(Progress(), host, str(tmp_path / "x.safetensors"), names)
+    assert made == ["l_w_2", "l_w_3", "l_w", "class_", "_1a"]
+    assert [host.variables[name].item() for name in made] == [0, 1, 2, 3, 4]
+
+
+def test_older_ones_stay_where_something_was_left_out(host: FakeHost, tmp_path: Path) -> None:
+    host.variables = {"x": 1, "g": (n for n in "ab")}
+    first = dump_chosen(Progress(), host, str(tmp_path), "one", ["x"]).snapshot.path
+    older = first.rename(tmp_path / "one-20200101-000000.snapshot.zip")
+    dumped = dump_chosen(Progress(), host, str(tmp_path), "one", ["x", "g"], keep=1)
+    assert (dumped.snapshot.status, dumped.deleted, older.exists()) == ("partial", (), True)
+    assert dump_chosen(Progress(), host, str(tmp_path), "one", ["x"], keep=1).deleted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from typing import Any
@@ -150,3 +151,19 @@ def test_nothing_of_a_class_of_the_notebook_is_run_to_tell_its_size() -> None:
     assert asked == []
     assert shapes == {"model": "", "rows": "2", "array": "2 x 3 float64"}
     assert size_of(space["array"]).held == 48
+
+
+class _Slotted:
+    __slots__ = ("held", "unset")
+
+    def __init__(self, held: object) -> None:
+        self.held = held
+
+
+def test_what_hides_in_fields_of_a_class_is_counted() -> None:
+    text = "x" * 5_000_000
+    for value in (_Slotted(text), functools.partial(print, text), _Slotted([text])):
+        assert size_of(value).held > 5_000_000, value
+    for hidden in ((one for one in [text]), iter([text])):
+        assert size_of(hidden).at_least
+    assert not size_of(_Slotted(1)).at_least

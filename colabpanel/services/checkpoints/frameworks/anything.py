@@ -10,7 +10,7 @@ from typing import Any
 from colabpanel.errors import ArchiveError, InputError
 from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts
 from colabpanel.services.checkpoints.trees import SNAPSHOT, arrays_in, write_list
-from colabpanel.services.snapshots.service import dump, load
+from colabpanel.services.snapshots.service import draft, load, write
 
 __all__ = ["Anything"]
 
@@ -26,7 +26,7 @@ class Anything:
         given = {"model": parts.model, "optimizer": parts.optimizer, "scheduler": parts.scheduler}
         found = {name: value for name, value in given.items() if value is not None}
         write_list(folder, found)
-        saved = dump(folder / SNAPSHOT, found)
+        saved = write(folder / SNAPSHOT, draft(found))
         if saved.skipped:
             first = saved.skipped[0]
             raise InputError(f"The {first.name} cannot be saved: {first.note}.", hint="Pass what can be pickled.")

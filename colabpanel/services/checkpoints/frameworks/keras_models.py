@@ -13,7 +13,7 @@ from colabpanel.services.checkpoints.frameworks._base import Outcome, Parts, rea
 
 __all__ = ["KerasModels", "is_keras", "load_weights"]
 
-_FILE, _SEEDS = "model.weights.h5", "seeds.json"
+_FILE, _SEEDS, _OPTIMIZER = "model.weights.h5", "seeds.json", "optimizer.json"
 
 
 def is_keras(model: Any) -> bool:
@@ -35,6 +35,7 @@ class KerasModels:
             raise InputError("This model has no weights yet.", hint="Train it, or call it on data, before saving it.")
         parts.model.save_weights(folder / _FILE)
         (folder / _SEEDS).write_text(json.dumps([_numbers(seed) for seed in _seeds_of(parts.model)]))
+        (folder / _OPTIMIZER).write_text(json.dumps(_kind_of(getattr(parts.model, "optimizer", None))))
         return lambda: None
 
     def parameters(self, model: Any) -> int | None:
@@ -54,21 +55,38 @@ class KerasModels:
         optimizer = getattr(model, "optimizer", None)
         if optimizer is not None and not optimizer.built:
             optimizer.build(model.trainable_variables)
-        saved = _saved_optimizer(path)
+        saved, is_another = _saved_optimizer(path), _is_another(optimizer, folder / _OPTIMIZER)
+        kept = list(optimizer.variables) if optimizer is not None and is_another else []
+        before = [_as_array(variable) for variable in kept]
         load_weights(model, path, strict=strict)
+        for variable, values in zip(kept, before, strict=True):
+            variable.assign(values)
         _set_seeds(model, folder / _SEEDS, outcome)
         if optimizer is None:
             reason = "" if saved is None else "compile the model before restoring it"
         elif saved is None:
             reason = "it was not saved"
         else:
-            is_alike = saved == [tuple(variable.shape) for variable in optimizer.variables]
+            is_alike = not is_another and saved == [tuple(variable.shape) for variable in optimizer.variables]
             reason = "" if is_alike else "the model is compiled with another one than the checkpoint has"
         if reason:
             outcome.not_restored.append(("optimizer", reason))
         elif optimizer is not None:
             outcome.restored.append("optimizer")
         return outcome
+
+
+def _kind_of(optimizer: Any) -> str:
+    return type(optimizer).__name__ if optimizer is not None else ""
+
+
+def _is_another(optimizer: Any, path: Path) -> bool:
+    """Whether an optimizer is of another kind than the one that was saved, which earlier checkpoints do not tell."""
+    try:
+        saved = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return False
+    return optimizer is not None and bool(saved) and saved != _kind_of(optimizer)
 
 
 def load_weights(model: Any, path: Path, *, strict: bool) -> None:
@@ -79,11 +97,14 @@ def load_weights(model: Any, path: Path, *, strict: bool) -> None:
         ArchiveError: The file is damaged.
         OSError: The disk refused.
     """
-    before = model.get_weights()
+    optimizer = getattr(model, "optimizer", None)
+    variables = [*model.weights, *(getattr(optimizer, "variables", None) or ())]
+    before = [_as_array(variable) for variable in variables]
     try:
         model.load_weights(path, skip_mismatch=not strict)
     except BaseException as error:
-        model.set_weights(before)
+        for variable, values in zip(variables, before, strict=True):
+            variable.assign(values)
         if isinstance(error, ValueError | KeyError | TypeError):
             raise InputError(
                 f"The weights do not fit this model ({reason_of(error)}).",
@@ -96,6 +117,13 @@ def load_weights(model: Any, path: Path, *, strict: bool) -> None:
 def _seeds_of(model: Any) -> list[Any]:
     """Return the variables that layers such as Dropout draw from, which are not among the weights."""
     return [one for one in model.non_trainable_variables if one.path.endswith("seed_generator_state")]
+
+
+def _as_array(variable: Any) -> Any:
+    """Return a copy of its values."""
+    from keras.ops import convert_to_numpy
+
+    return convert_to_numpy(variable).copy()
 
 
 def _numbers(variable: Any) -> list[int]:

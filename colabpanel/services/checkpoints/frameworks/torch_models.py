@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import datetime as dt
 import pickle
 import re
@@ -95,9 +97,17 @@ class TorchModels:
         extra = training.get("extra", {})
         targets = [(name, getattr(parts, name), training.get(name)) for name in ("optimizer", "scheduler")]
         targets += [(name, parts.extra.get(name), saved) for name, saved in extra.items()]
-        for fill in (_insist_on_state, _fill):
+        for name, target, saved in targets:
+            _each(name, target, saved, outcome, _insist_on_state)
+        before: list[tuple[Any, Any]] = []
+        for name, target, _ in targets:
+            _each(name, target, None, outcome, lambda _name, one, *_: before.append((one, _kept_state(one))))
+        try:
             for name, target, saved in targets:
-                _each(name, target, saved, outcome, fill)
+                _each(name, target, saved, outcome, _fill)
+        except BaseException:
+            _put_back(before)
+            raise
         outcome.extra.update(extra)
         if is_module:
             fill_model(model, state, outcome, strict=strict)
@@ -252,6 +262,34 @@ def _insist_on_state(name: str, target: Any, saved: Any, _: Outcome) -> None:
         ]
         if sizes[0] != sizes[1]:
             raise _unfit(name, f"it is for groups of {sizes[1]} parameters, and this one has {sizes[0]}")
+        _insist_on_kind(name, set(target.param_groups[0]), set(saved["param_groups"][0]))
+    elif isinstance(target, torch.optim.lr_scheduler.LRScheduler) and isinstance(saved, Mapping):
+        _insist_on_kind(name, set(target.state_dict()), set(saved))
+
+
+def _insist_on_kind(name: str, here: set[str], saved: set[str]) -> None:
+    """Refuse the settings of an optimizer or a scheduler of another kind.
+
+    Versions of PyTorch add settings to one kind, so one set holds the other; another kind lacks some and has others.
+    """
+    if here - saved and saved - here:
+        other = ", ".join(sorted(saved - here)[:3])
+        raise _unfit(name, f"it is of another kind, with the settings {other}")
+
+
+def _kept_state(target: Any) -> Any:
+    """Return a state as it is now: modules are filled in place, while optimizers and schedulers get new values."""
+    if not hasattr(target, "state_dict"):
+        return None
+    state = target.state_dict()
+    return copy.deepcopy(state) if isinstance(target, torch.nn.Module) else dict(state)
+
+
+def _put_back(before: list[tuple[Any, Any]]) -> None:
+    for target, state in before:
+        if state is not None:
+            with contextlib.suppress(Exception):  # what refuses its own state is left as it is
+                target.load_state_dict(state)
 
 
 def _fill(name: str, target: Any, saved: Any, outcome: Outcome) -> None:

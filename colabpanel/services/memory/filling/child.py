@@ -11,8 +11,8 @@ from typing import Any
 
 from colabpanel.errors import HostError
 from colabpanel.progress import Progress
-from colabpanel.services.memory.amounts import Amount
-from colabpanel.services.memory.limits import applying_limit
+from colabpanel.services.limits.amounts import Amount
+from colabpanel.services.limits.applying import applying_limit
 
 __all__ = ["BLOCK", "LARGEST_SHARE", "fill_here", "fresh_block", "killed_first"]
 

@@ -13,8 +13,8 @@ from colabpanel.errors import HostError, InputError, StorageError
 from colabpanel.hosts import Host
 from colabpanel.hosts.colab import ColabHost
 from colabpanel.progress import Progress
+from colabpanel.services.limits.applying import applying_limit
 from colabpanel.services.memory.filling.child import BLOCK, fresh_block, killed_first
-from colabpanel.services.memory.limits import applying_limit
 from colabpanel.services.snapshots.catalog import contents
 
 __all__ = ["NO_MORE_MEMORY", "PHRASE", "fill_this_process", "fill_until_restart"]

@@ -12,9 +12,9 @@ from colabpanel.errors import HostError, InputError, StorageError
 from colabpanel.hosts import Host, detect
 from colabpanel.progress import Progress
 from colabpanel.services.isolated import call_isolated
+from colabpanel.services.limits.applying import applying_limit
 from colabpanel.services.memory.filling.child import LARGEST_SHARE
 from colabpanel.services.memory.filling.restart import fill_until_restart
-from colabpanel.services.memory.limits import applying_limit
 
 __all__ = ["Filled", "fill_memory", "fill_summary"]
 

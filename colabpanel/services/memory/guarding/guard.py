@@ -15,14 +15,14 @@ from colabpanel.errors import ColabPanelError, HostError, JobCancelledError
 from colabpanel.hosts import Host
 from colabpanel.jobs import Spawn, spawn_thread
 from colabpanel.progress import Progress
-from colabpanel.services.memory.amounts import Amount
+from colabpanel.services.limits.amounts import Amount
+from colabpanel.services.limits.applying import applying_limit
 from colabpanel.services.memory.guarding.cells import RunningCell
 from colabpanel.services.memory.guarding.forecast import WINDOW, Sample, seconds_until_full
 from colabpanel.services.memory.guarding.models import GuardEvent, GuardEventKind, GuardStatus
 from colabpanel.services.memory.guarding.pace import LONGEST, pause_before_next
 from colabpanel.services.memory.guarding.saving import save_variables
 from colabpanel.services.memory.guarding.thresholds import Threshold, insist_on_sense
-from colabpanel.services.memory.limits import applying_limit
 from colabpanel.services.snapshots.service import dump_summary
 
 __all__ = ["MemoryGuard"]

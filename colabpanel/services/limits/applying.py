@@ -8,8 +8,8 @@ from typing import Literal
 
 import psutil
 
-from colabpanel.services.memory.amounts import Amount
-from colabpanel.services.memory.cgroups import memory_limits, swap_limits
+from colabpanel.services.limits.amounts import Amount
+from colabpanel.services.limits.cgroups import memory_limits, swap_limits
 
 __all__ = ["PROC", "Limit", "LimitKind", "applying_limit", "swap_amount"]
 

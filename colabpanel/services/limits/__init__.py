@@ -1,0 +1,1 @@
+"""How much memory may be used: of the machine, of its container, of this process."""
