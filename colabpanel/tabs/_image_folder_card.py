@@ -208,12 +208,16 @@ class ImageFolderCard:
         return checked_message(checked)
 
     def reject_found(self) -> None:
-        """Reject the broken ones, and of those that are there more than once all but the first."""
+        """Reject the broken ones, and of those that are there more than once all but one; what was decided stays."""
         checked = self._checked
         if checked is None:
             raise InputError("Nothing was checked yet.", hint="Press Find broken and duplicates.")
-        bad = {one.member for one in checked.broken} | {name for group in checked.duplicates for name in group[1:]}
-        self.choices.update(dict.fromkeys(bad, "reject"))
+        bad = {one.member for one in checked.broken}
+        for group in checked.duplicates:
+            kept = [name for name in group if self.choices.get(name) == "keep"]
+            kept = kept or [name for name in group if self.choices.get(name) != "reject"][:1]
+            bad.update(set(group) - set(kept))
+        self.choices.update({name: "reject" for name in bad if name not in self.choices})
         self._tell_choices()
         self.show_page()
 

@@ -214,6 +214,13 @@ def test_what_is_broken_or_there_twice_is_found_and_rejected(tab: ImagesTab, tmp
     tab.update()
     assert card.choices == {"class1/again.jpg": "reject", "class1/cut.jpg": "reject"}
     assert "0 to keep, 2 to reject." in card.decided.value
+    card.choices = {"class0/0.jpg": "reject", "class1/again.jpg": "keep", "class1/cut.jpg": "keep"}
+    card.reject_button.click()
+    assert card.choices == {"class0/0.jpg": "reject", "class1/again.jpg": "keep", "class1/cut.jpg": "keep"}
+    card.choices = {"class0/0.jpg": "reject"}
+    card.reject_button.click()
+    assert card.choices == {"class0/0.jpg": "reject", "class1/cut.jpg": "reject"}
+    card.choices = {"class1/again.jpg": "reject", "class1/cut.jpg": "reject"}
     card.in_class.value = "class0"
     card.filter_button.click()
     card.check_button.click()

@@ -21,6 +21,10 @@ from colabpanel.services.waiting import apart
 __all__ = ["CheckpointContents", "Comparison", "checkpoint_contents", "compare_checkpoints", "find_checkpoint"]
 
 
+_STATES = {"state_dict", "model_state_dict"}
+"""What the state of a model is called in files that people write by hand."""
+
+
 @dataclass(frozen=True)
 class CheckpointContents:
     """What a checkpoint holds, told without loading its numbers.
@@ -40,7 +44,11 @@ class CheckpointContents:
         """Numbers in the model: as they were counted when it was saved, else those of its tensors."""
         if self.checkpoint.parameters is not None:
             return self.checkpoint.parameters
-        return sum(tensor.numbers for tensor in self.tensors if tensor.part == "model") or None
+        for parts in (_STATES, {"model"}):  # beside the state of a model a loss may stand by itself
+            counted = sum(tensor.numbers for tensor in self.tensors if tensor.part in parts)
+            if counted:
+                return counted
+        return None
 
 
 @dataclass(frozen=True)

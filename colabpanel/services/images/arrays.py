@@ -60,7 +60,10 @@ class _Shown(NamedTuple):
 
 def is_array(value: Any) -> bool:
     """Whether something has the shape and the type of an array: of NumPy, PyTorch, TensorFlow, JAX and others."""
-    return hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "__getitem__")
+    try:
+        return hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "__getitem__")
+    except RuntimeError:  # a nested tensor has no shape
+        return False
 
 
 def picture_of_array(
@@ -92,6 +95,7 @@ def picture_of_array(
         InputError: It cannot be shown as images.
     """
     insist_on_box_format(box_format)
+    value = _plain(value)
     shape = tuple(int(length) for length in value.shape)
     axes = _layout_of(value, shape, layout, title)
     if 0 in shape:
@@ -106,6 +110,15 @@ def picture_of_array(
         masks, all_boxes = over[: len(numbers)], over[len(numbers) :]
         tiles = [_with(*each, shown, box_format) for each in zip(tiles, masks, all_boxes, strict=True)]
     return _picture(tiles, shown, about, numbers)
+
+
+def _plain(value: Any) -> Any:
+    """Return a sparse or quantized tensor of PyTorch as one that can be cut; anything else as it is."""
+    if getattr(value, "is_quantized", False):
+        return value.dequantize()
+    if str(getattr(value, "layout", "")) not in {"", "torch.strided", "torch._mkldnn"} and hasattr(value, "to_dense"):
+        return value.to_dense()
+    return value
 
 
 def _layout_of(value: Any, shape: tuple[int, ...], layout: str, title: str) -> Layout:
@@ -125,7 +138,7 @@ def _chosen(count: int | None, index: int | None, title: str) -> list[int]:
         return [0]
     if index is None:
         return list(range(min(count, MOST_TILES)))
-    if not -count <= index < count:
+    if not isinstance(index, int) or not -count <= index < count:
         raise InputError(f"{title} has no image {index}.", hint=f"It holds {words.plural(count, 'image')}, from 0.")
     return [index % count]
 
@@ -136,7 +149,12 @@ def _shown(value: Any, about: _About, numbers: Sequence[int], undo: str) -> _Sho
     step = max(math.ceil(max(height, width) / _edge_for(len(numbers))), 1)
     part = value[numbers[0] : numbers[-1] + 1] if axes.startswith("N") else value
     place = tuple(slice(None, None, step) if axis in "HW" else slice(None) for axis in axes)
-    pixels = numbers_of(_here(part[place]), about.title)
+    try:
+        here = _here(part[place])
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"{about.title} holds no pixels that can be read: {reason[:200]}") from None
+    pixels = numbers_of(here, about.title)
     if not axes.startswith("N"):
         pixels = pixels[None]
     channels = axes.replace("N", "").find("C") + 1
@@ -153,7 +171,7 @@ def _here(value: Any) -> Array:
     """Return a part of an array of any library as one of NumPy, in this machine's memory."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
-        if str(value.dtype) in {"torch.bfloat16", "torch.float8_e4m3fn", "torch.float8_e5m2"}:
+        if str(value.dtype).startswith(("torch.bfloat16", "torch.float8")):
             value = value.float()
         return value.resolve_conj().resolve_neg().numpy()  # type: ignore[no-any-return]  # an array
     found = numpy().asarray(value)

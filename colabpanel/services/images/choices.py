@@ -57,6 +57,9 @@ def save_choices(
 def save_here(path: str, choices: dict[str, str], root: str | None, progress: Progress) -> str:
     """Save in this process; see `save_choices`."""
     place = resolve_inside(root, path)
+    unknown = next((choice for choice in choices.values() if choice not in get_args(Choice)), None)
+    if unknown is not None:
+        raise InputError(f"An image cannot be chosen as {unknown!r}.", hint=f"Write {' or '.join(get_args(Choice))}.")
     if not place.parent.is_dir():
         raise PathError(f"{place.parent} does not exist.", hint="Choose a folder that does.")
     if place.exists() and not _is_ours(place):

@@ -69,11 +69,11 @@ def picture_of_file(stream: IO[bytes], name: str, size: int, frame: int, edge: i
     if is_pdf(head):
         return _picture_of_page(stream, title, size, frame, edge)
     opened = open_image(stream, title)
-    about: Facts = {"title": title, "format": opened.format, "mode": opened.mode, "size": size, "frame": frame}
     notes = [wrong_suffix(opened, title)]
     frames = _frames_of(opened, size)
     is_animated = opened.format in _ANIMATED and frames != 1
     _go_to(opened, frame, frames, title)
+    about: Facts = {"title": title, "format": opened.format, "mode": opened.mode, "size": size, "frame": frame}
     full = opened.size
     is_as_stored = scale_of(opened) == 1
     opened.draft(None, (edge, edge))  # JPEG can be decoded small

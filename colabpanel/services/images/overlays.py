@@ -17,6 +17,7 @@ BoxFormat = Literal["xyxy", "xywh", "cxcywh"]
 
 _COLOURS = ((230, 60, 50), (40, 110, 230), (30, 150, 80), (240, 160, 20), (150, 70, 200), (0, 160, 180), (220, 60, 150))
 _SHARE = 0.45  # of a mask's colour in what is shown
+_WHOLE = 1.001  # of an image, as rounding may write it
 _MOST_BOXES = 1000
 _FARTHEST = 1e9  # pixels; beyond it nothing of a box is seen
 _MOST_LAYERS = 3
@@ -85,9 +86,10 @@ def draw_boxes(pixels: Array, boxes: Array, size: tuple[int, int], box_format: s
         return pixels
     if boxes.ndim != 2 or boxes.shape[1] < 4:  # noqa: PLR2004 - a box has four numbers
         raise InputError(f"Boxes have the shape (K, 4), not {tuple(boxes.shape)}.")
-    corners = _corners(np.nan_to_num(boxes[:_MOST_BOXES, :4].astype(np.float64)), box_format)
+    written = np.nan_to_num(boxes[:_MOST_BOXES, :4].astype(np.float64))
+    corners = _corners(written, box_format)
     height, width = pixels.shape[:2]
-    shares = float(corners.max(initial=0.0)) <= 1 and boxes.dtype.kind == "f"
+    shares = float(written.max(initial=0.0)) <= _WHOLE and boxes.dtype.kind == "f"
     scale = (width, height) if shares else (width / max(size[0], 1), height / max(size[1], 1))
     canvas = pillow().fromarray(pixels)
     pen, thickness = pillow("ImageDraw").Draw(canvas), max(round(max(height, width) / 250), 1)

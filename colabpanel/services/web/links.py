@@ -46,17 +46,20 @@ def drive_file(file: str, key: str = "") -> str:
 
 def _drive(path: str, query: dict[str, str]) -> str:
     found = re.match(r"/(?:a/[^/]+/)?file/(?:u/\d+/)?d/([\w-]+)", path)
-    file = found[1] if found else query.get("id", "") if path in {"/open", "/uc", "/download"} else ""
+    by_id = re.match(r"(?:/a/[^/]+)?(?:/u/\d+)?/(?:open|uc|download)$", path)
+    file = found[1] if found else query.get("id", "") if by_id else ""
     return drive_file(file, query.get("resourcekey", "")) if file else ""
 
 
 def _office(path: str, query: dict[str, str]) -> str:
     """Documents of Google are no files; they are exported in the format that Office opens."""
-    found = re.match(r"/(document|spreadsheets|presentation)/(?:u/\d+/)?d/([\w-]+)(/export)?", path)
+    found = re.match(
+        r"/(document|spreadsheets|presentation)/(?:u/\d+/)?d/([\w-]+)(/export|/pub|/gviz/|/pubhtml)?", path
+    )
     if not found:
         return _drive(path, query)
-    kind, file, is_export = found.groups()
-    if is_export:
+    kind, file, is_address_of_file = found.groups()
+    if is_address_of_file or file == "e":  # d/e/... is published, and has no other address
         return ""
     as_path = f"/export/{_OFFICE[kind]}" if kind == "presentation" else f"/export?format={_OFFICE[kind]}"
     return f"https://docs.google.com/{kind}/d/{file}{as_path}"

@@ -418,3 +418,23 @@ def test_the_dashboard_has_no_variables(host: FakeHost) -> None:
     for call in (look_at_variable, graph_of_variable):
         with pytest.raises(InputError, match="no notebook"):
             call(RecordingProgress(), host, "secret")
+
+
+def test_shares_that_rounding_carries_beyond_the_edge_are_shares() -> None:
+    image = np.zeros((100, 427, 3), np.uint8)
+    drawn = _pixels(picture_of_array(image, boxes=np.array([[0.508197, 0.5, 0.983607, 0.5]]), box_format="cxcywh"))
+    assert np.argwhere(drawn.any(axis=2)).max(axis=0).tolist()[1] > 400
+
+
+def test_tensors_without_plain_memory() -> None:
+    torch = pytest.importorskip("torch")
+    assert _pixels(picture_of_array(torch.eye(8).to_sparse())).shape[:2] == (8, 8)
+    warnings.simplefilter("ignore", UserWarning)  # they are on their way out
+    quantized = torch.quantize_per_tensor(torch.rand(4, 4), 0.1, 0, torch.quint8)
+    assert _pixels(picture_of_array(quantized)).shape[:2] == (4, 4)
+    with pytest.raises(InputError, match="holds no pixels that can be read"):
+        picture_of_array(torch.empty(3, 5, 5, device="meta"))
+    with pytest.raises(InputError):
+        picture_of_array(np.zeros((4, 4), dtype=[("a", "i4"), ("b", "f4")]))
+    with pytest.raises(InputError, match="has no image a"):
+        picture_of_array(np.zeros((2, 9, 9, 3), np.uint8), index="a")  # type: ignore[arg-type]

@@ -230,6 +230,8 @@ def test_a_list_replaces_nothing_else(tmp_path: Path) -> None:
             save_choices(bad, {"a": "keep"})
     with pytest.raises(OutsideRootError):
         save_choices("../list.csv", {"a": "keep"}, root=tmp_path / "in")
+    with pytest.raises(InputError, match="cannot be chosen as 'maybe'"):
+        save_choices(tmp_path / "new.csv", {"a": "maybe"})  # type: ignore[dict-item]
     with pytest.raises(InputError, match="no list"):
         load_choices(tmp_path / "work.csv")
     with pytest.raises(PathError, match="does not exist"):

@@ -29,6 +29,11 @@ KAGGLE = "https://www.kaggle.com/api/v1"
         ("https://docs.google.com/document/u/0/d/1A/edit", "https://docs.google.com/document/d/1A/export?format=docx"),
         ("https://docs.google.com/presentation/d/1A/edit", "https://docs.google.com/presentation/d/1A/export/pptx"),
         ("https://docs.google.com/document/d/1A/export?format=txt", None),
+        ("https://docs.google.com/spreadsheets/d/e/2PACX-1v/pub?output=csv", None),
+        ("https://docs.google.com/spreadsheets/d/1A/pub?output=csv", None),
+        ("https://docs.google.com/spreadsheets/d/1A/gviz/tq?tqx=out:csv&sheet=S", None),
+        ("https://drive.google.com/a/example.org/open?id=1AbC_-d", DRIVE),
+        ("https://drive.google.com/u/0/uc?id=1AbC_-d", DRIVE),
         ("https://www.dropbox.com/s/abc/data.zip?dl=0", "https://www.dropbox.com/s/abc/data.zip?dl=1"),
         (
             "https://www.dropbox.com/scl/fi/abc/data.zip?rlkey=k&st=s&dl=0",

@@ -37,6 +37,8 @@ def _find(how: How, name: str, value: Any) -> Saving | None:
     for label, values in _arrays(value):
         sample = sampled(values)
         kind = _CHOICES[how](sample)
+        if kind is not None and how == "integers":  # one value beyond the others would wrap around
+            kind = _smaller_integer(values)
         if kind is not None:
             smaller[label] = kind
             saved += values.nbytes - values.size * _BYTES[kind]
