@@ -89,7 +89,8 @@ class DumpCard:
         self.jobs = self._tab.job_view(self.save_button)
         self.code = CodeView()
         self.chosen.observe(self._changed, names="value")
-        self.name.observe(self._changed, names="value")
+        for field in (self.name, self.keep, self.only_changed):
+            field.observe(self._changed, names="value")
         self.folder.observe(self._changed, names="path")
         self._tab.start_on_drive(self.folder, moved=lambda: self._changed(None))
 
@@ -107,7 +108,9 @@ class DumpCard:
         if not self._refreshing:
             self.jobs.message.clear()
         self.folder.text.placeholder = sendable(self.directory)
-        self.code.show(dump_code(self.directory, self.name.value, list(self.chosen.value)))
+        names, name = list(self.chosen.value), self.name.value
+        incremental, keep = self.only_changed.value, self.keep.value
+        self.code.show(dump_code(self.directory, name, names, incremental=incremental, keep=keep))
 
     def refresh(self) -> None:
         """Look at the variables again."""

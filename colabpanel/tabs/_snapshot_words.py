@@ -108,11 +108,26 @@ def _state(variable: SavedVariable, contents: Contents, here: set[str]) -> Cell:
     return Cell(variable.note or "ready", "ok")
 
 
-def dump_code(folder: str, name: str, names: list[str]) -> list[str]:
-    """Return the code that saves variables."""
-    path = str(Path(folder) / f"{name.strip() or 'snapshot'}.snapshot.zip")
-    chosen = f", names={names!r}" if names else ""
-    return ["import colabpanel", "", f"colabpanel.dump({path!r}{chosen})"]
+def dump_code(folder: str, name: str, names: list[str], *, incremental: bool, keep: str) -> list[str]:
+    """Return the code that saves variables as the button does."""
+    name = name.strip() or "snapshot"
+    dated = str(Path(folder) / name).replace("%", "%%") + "-%Y%m%d-%H%M%S.snapshot.zip"
+    options = f", names={names!r}" if names else ""
+    lines = ["import os, time", "import colabpanel", ""]
+    if incremental:
+        beginning = f"{name}-"
+        lines += [
+            f"there = colabpanel.snapshots({folder!r}) if os.path.isdir({folder!r}) else []",
+            f"earlier = [one.path for one in there if one.path.name.startswith({beginning!r}) and not one.problem]",
+        ]
+        options += ", base=earlier[0] if earlier else None"
+    lines.append(f"saved = colabpanel.dump(time.strftime({dated!r}){options})")
+    if keep.strip().isdecimal():
+        lines += [
+            "if saved.status == 'ok':",
+            f"    colabpanel.prune_snapshots({folder!r}, keep={int(keep)}, name={name!r})",
+        ]
+    return lines
 
 
 def load_code(path: str, names: list[str], prefix: str, *, trusted: bool) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +14,10 @@ import pytest
 from colabpanel.errors import InputError
 from colabpanel.jobs import JobRunner
 from colabpanel.panel import Panel
+from colabpanel.services.snapshots import service
 from colabpanel.services.snapshots.panel_calls import dump_chosen, load_chosen, new_name
 from colabpanel.services.snapshots.service import dump, load
+from colabpanel.tabs._snapshot_words import dump_code
 from colabpanel.tabs.dump import DumpTab
 from tests.fakes import FakeHost, HeldWork, RecordingProgress
 
@@ -302,3 +307,30 @@ def test_variables_go_to_drive_once_it_is_there(tab: DumpTab, host: FakeHost, tm
     tab.variables.save_button.click()
     tab.update()
     assert tab.files.folder.path == str(tmp_path / "elsewhere"), "the field names what is listed"
+
+
+def test_the_code_does_what_the_button_does(
+    tab: DumpTab, host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, folder = tab.variables, tmp_path / "out"
+    card.folder.path = str(folder)
+    card.all_button.click()
+    card.name.value, card.keep.value, card.only_changed.value = "50%", "1", True
+    lines = dump_code(str(folder), "50%", ["array", "rows"], incremental=True, keep="1")
+    assert all(html.escape(line) in card.code.value for line in lines)
+    monkeypatch.setattr(service, "detect", lambda: host)
+    dump(folder / "50%-20200101-000000.snapshot.zip", host.variables, names=["array"])
+    exec("\n".join(lines), {})
+    (kept,) = folder.iterdir()
+    assert re.fullmatch(r"50%-\d{8}-\d{6}\.snapshot\.zip", kept.name)
+    assert "2020" not in kept.name
+    assert list(load(kept)) == ["array", "rows"]
+
+
+def test_what_can_never_be_saved_is_not_offered(tab: DumpTab, host: FakeHost) -> None:
+    with Path(__file__).open() as file:
+        host.variables.update(lock=threading.Lock(), file=file, generator=(n for n in "a"))
+        card = tab.variables
+        card.refresh_button.click()
+        assert [name for _, name in card.chosen.options] == ["array", "rows"]
+    assert "It holds a lock, which cannot be saved." in card.table.value

@@ -44,6 +44,7 @@ class OpenedCheckpoints:
         self.policy = policy
         self._local, self._mirror = local, mirror
         self._step: int | None = None
+        self._epoch: float | None = None
         self._random: bytes | None = None
 
     def settle(self) -> None:

@@ -140,7 +140,7 @@ class Checkpoints(OpenedCheckpoints):
             StorageError: The checkpoint before this one could not be written.
         """
         wanted = wanted_of(step, epoch, metrics, tags)
-        step = self._step = wanted.step
+        step, self._step, self._epoch = wanted.step, wanted.step, wanted.epoch
         self._warn_of_mirror()
         written = self._saver.save(Parts(given(model), optimizer, scheduler, extra_of(extra)), wanted)
         self._schedule.saved(step)
@@ -160,11 +160,11 @@ class Checkpoints(OpenedCheckpoints):
         Returns:
             What `save` returns, or None where none was due.
         """
-        self._step = step
-        return self.save(model, step=step, **what) if self.is_due(step) else None
+        return self.save(model, step=step, **what) if self.is_due(step, what.get("epoch")) else None
 
-    def is_due(self, step: int) -> bool:
-        """Whether a checkpoint is due at this step, by the schedule or because one was asked for."""
+    def is_due(self, step: int, epoch: float | None = None) -> bool:
+        """Whether a checkpoint is due where training is now, by the schedule or because one was asked for."""
+        self._step, self._epoch = step, epoch
         return self._requests.is_open() or self._schedule.is_due(step)
 
     def request_save(self) -> None:
@@ -176,14 +176,14 @@ class Checkpoints(OpenedCheckpoints):
         """Save a checkpoint when training ends with an error or is interrupted; the error goes on.
 
         Args:
-            model: See `save`. The step is that of the last `save` or `save_if_due`.
+            model: See `save`. Step and epoch are those that the last call, or a callback, has told.
             **what: See `save`.
         """
         try:
             yield
         except BaseException as error:
-            tags = (type(error).__name__,)
-            for save in (self.settle, lambda: self.save(model, step=self._step or 0, tags=tags, **what).result()):
+            told = {"step": self._step or 0, "epoch": self._epoch, "tags": (type(error).__name__,), **what}
+            for save in (self.settle, lambda: self.save(model, **told).result()):
                 try:  # that the one before could not be written does not keep this one from it
                     save()
                 except Exception as problem:  # noqa: BLE001 - the error of training is what matters

@@ -48,6 +48,7 @@ _REASONS = {
     "coroutine": "It is a coroutine, which cannot be saved.",
     "_thread.lock": "It holds a lock, which cannot be saved.",
     "_thread.RLock": "It holds a lock, which cannot be saved.",
+    "socket.socket": "It is a network connection, which cannot be saved.",
     "socket": "It holds a network connection, which cannot be saved.",
     "sqlite3.Connection": "It holds a connection to a database, which cannot be saved.",
     "module": "It holds a module, which cannot be saved.",
@@ -238,6 +239,15 @@ class _Together:
         for name in self._leader:
             found.setdefault(self._find(name), []).append(name)
         return [group for group in found.values() if len(group) > 1]
+
+
+def reason_of_type(value: Any) -> str:
+    """Say why a value of such a type cannot be saved, or nothing; the value is not asked anything."""
+    kind = type(value)
+    if issubclass(kind, io.IOBase) and not issubclass(kind, io.BytesIO | io.StringIO):
+        return "It holds an open file, which cannot be saved."
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    return _REASONS.get(name, "")
 
 
 def _reason(error: Exception) -> str:

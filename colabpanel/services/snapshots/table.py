@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from colabpanel.services.snapshots.describe import shape_of, type_of
 from colabpanel.services.snapshots.fingerprint import fingerprint
+from colabpanel.services.snapshots.pickling import reason_of_type
 from colabpanel.services.snapshots.sizes import size_of
 
 __all__ = ["Change", "VariableInfo", "fingerprints", "variable_table"]
 
 Change = Literal["new", "changed", "same", "unknown"]
-_NEVER = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def variable_table(variables: Mapping[str, Any], last: Mapping[str, str | None] 
 def _info(name: str, value: Any, counted: set[int], last: Mapping[str, str | None] | None) -> VariableInfo:
     size = size_of(value, counted)
     is_module = isinstance(value, types.ModuleType)
-    savable = not isinstance(value, _NEVER)
-    note = "Only its import is noted." if is_module else "" if savable else "Generators and coroutines cannot be saved."
+    reason = "" if is_module else reason_of_type(value)
+    note = "Only its import is noted." if is_module else reason
     return VariableInfo(
         name=name,
         type=type_of(value),
@@ -69,7 +69,7 @@ def _info(name: str, value: Any, counted: set[int], last: Mapping[str, str | Non
         at_least=size.at_least,
         pickled=size.pickled,
         note=note,
-        savable=savable,
+        savable=not reason,
         change=_change(name, value, last),
     )
 

@@ -180,3 +180,20 @@ def test_a_keras_optimizer_is_left_alone_where_it_is_another_or_the_model_does_n
     with pytest.raises(InputError, match="do not fit this model"):
         checkpoints.restore(wider, which="last")
     assert numbers(wider) == before
+
+
+def test_an_error_in_training_is_saved_where_it_stood(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+
+    class Failing(keras.callbacks.Callback):  # type: ignore[name-defined]
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if self.model.optimizer.iterations == 7:
+                raise RuntimeError
+
+    x, y = _data()
+    model = _keras_model(0)
+    checkpoints = Checkpoints(tmp_path / "run", monitor="loss", keep_last=None)
+    with pytest.raises(RuntimeError), checkpoints.saving_on_error(model):
+        model.fit(x, y, batch_size=16, epochs=4, verbose=0, callbacks=[checkpoints.keras(), Failing()])
+    row = checkpoints.table()[-1]
+    assert (row.step, row.epoch, row.tags) == (7, 1, ("RuntimeError",))

@@ -34,7 +34,7 @@ class KerasCallback(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._step += 1
-        if self._checkpoints.is_due(self._step):
+        if self._checkpoints.is_due(self._step, self._epoch):
             self._save(self._epoch, None)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -28,7 +28,7 @@ class TransformersCallback(TrainerCallback):
         self._evaluated_step = -1
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self._checkpoints.is_due(state.global_step):
+        if self._checkpoints.is_due(state.global_step, state.epoch):
             control.should_save = True
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
