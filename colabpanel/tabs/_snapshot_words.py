@@ -99,12 +99,17 @@ def _state(variable: SavedVariable, contents: Contents, here: set[str]) -> Cell:
         return Cell("not saved", "error", variable.note)
     if variable.status == "import":
         return Cell(variable.note)
-    if not contents.signed and variable.needs:
-        return Cell("holds code", "warning", f"Loading it would run {', '.join(variable.needs)}")
-    if not contents.signed and variable.needs is None:
-        return Cell("may hold code", "warning", "It is looked through when it is loaded")
-    if variable.name in here:
-        return Cell("would replace yours", "warning")
+    replaces = "would replace yours" if variable.name in here else ""
+    if not contents.signed and variable.needs != ():
+        what = "holds code" if variable.needs else "may hold code"
+        runs = (
+            f"Loading it would run {', '.join(variable.needs)}"
+            if variable.needs
+            else "It is looked through when it is loaded"
+        )
+        return Cell(f"{what}, {replaces}" if replaces else what, "warning", runs)
+    if replaces:
+        return Cell(replaces, "warning")
     return Cell(variable.note or "ready", "ok")
 
 

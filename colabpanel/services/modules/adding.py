@@ -93,6 +93,10 @@ def add_module_path(
         )
     others = {added.found.entry: added.found.names for added in _added.values() if added.source != source}
     conflicts = conflicts_of(found, others)
+    earlier = _added.get(source)
+    if earlier is not None and earlier.found.entry != found.entry:  # another version of an archive
+        _take_off_path(earlier.found.entry)
+        others[earlier.found.entry] = ()
     _put_on_path(found, host)
     _added[source] = _Added(source, found, brought, frozenset(modules_below([found.entry])))
     reloader_of(host).imports.start()
@@ -124,10 +128,14 @@ def _insist_on_notebook(host: Host) -> None:
         raise HostError("The dashboard runs no code.", hint="Add modules in a notebook.")
 
 
+def _take_off_path(entry: Path) -> None:
+    while str(entry) in sys.path:
+        sys.path.remove(str(entry))
+
+
 def _put_on_path(found: FoundModules, host: Host) -> None:
     entry = str(found.entry)
-    while entry in sys.path:
-        sys.path.remove(entry)
+    _take_off_path(found.entry)
     if shadows_python(found.importable):
         sys.path.append(entry)
     else:
@@ -158,8 +166,8 @@ def remove_module_path(path: str | Path, *, host: Host | None = None) -> tuple[s
     if added is None:
         raise InputError(f"{path} was not added in this session.", hint="See colabpanel.module_paths().")
     entry = added.found.entry
-    if entry not in {other.found.entry for other in _added.values()} and str(entry) in sys.path:
-        sys.path.remove(str(entry))
+    if entry not in {other.found.entry for other in _added.values()}:
+        _take_off_path(entry)
     unloaded = tuple(sorted(name for name in modules_below([entry]) if _belongs_to(added, name)))
     for name in unloaded:
         del sys.modules[name]

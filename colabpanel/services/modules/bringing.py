@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,14 @@ from colabpanel.services.mounts import is_remote
 from colabpanel.services.paths import resolve_inside
 from colabpanel.services.skipped import Skipped
 from colabpanel.services.staging.service import stage
+from colabpanel.services.waiting import apart
 
 __all__ = ["Brought", "Mirror", "bring"]
 
 Mirror = str
 """``auto`` copies what is on Drive or a network, ``always`` everything, ``never`` nothing."""
 
+_VERSION = re.compile(r"[0-9a-f]+-[0-9a-f]+")
 _ADDRESS = re.compile(r"^(https?|ssh|git\+https|git\+ssh|git\+file|file)://", re.IGNORECASE)
 _REPOSITORY = re.compile(r"^https://(github\.com|gitlab\.com|bitbucket\.org)/[^/]+/[^/@]+/?$", re.IGNORECASE)
 
@@ -83,10 +86,20 @@ def _from_address(source: str, home: Path, host: Host, progress: Progress) -> Br
 
 
 def _unpacked(archive: Path, home: Path, progress: Progress) -> Brought:
-    """Unpack an archive; one folder that holds everything, as GitHub makes it, is looked into."""
-    staged = stage(archive, home / "files", progress=progress)
+    """Unpack an archive, each version of it into a folder of its own; one that holds all of a zip is looked into."""
+    status = apart(lambda _: archive.stat(), progress)
+    version = f"{status.st_mtime_ns:x}-{status.st_size:x}"
+    staged = stage(archive, home / version / archive.stem, progress=progress)
+    for earlier in home.iterdir():
+        if _VERSION.fullmatch(earlier.name) and earlier.name != version:
+            shutil.rmtree(earlier, ignore_errors=True)
     folder = staged.directory
-    inner = [path for path in folder.iterdir() if not path.name.endswith(".dist-info")]
-    if len(inner) == 1 and inner[0].is_dir() and not (inner[0] / "__init__.py").is_file():
+    beside = (path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
+    inner = [path for path in beside if path.suffix != ".dist-info"]
+    if archive.suffix.lower() == ".zip" and len(inner) == 1 and _is_plain_folder(inner[0]):
         folder = inner[0]
     return Brought(folder, None, staged.skipped)
+
+
+def _is_plain_folder(path: Path) -> bool:
+    return path.is_dir() and not (path / "__init__.py").is_file()

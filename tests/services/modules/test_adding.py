@@ -361,3 +361,32 @@ def test_what_was_edited_while_the_importing_cell_ran_is_reloaded(host: FakeHost
     assert [one.changed for one in module_paths(host=host)[0].loaded if one.name == "cp_later"] == [True]
     started()
     assert later.V == 22222
+
+
+def _zip(path: Path, tree: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in tree.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_of_an_archive_that_was_replaced_nothing_old_is_left(host: FakeHost, tmp_path: Path) -> None:
+    archive = _zip(tmp_path / "code.zip", {"cp_old.py": "", "cp_plain.py": "V = 1"})
+    first = add_module_path(archive, host=host)
+    _zip(archive, {"cp_plain.py": "V = 22"})
+    second = add_module_path(archive, host=host)
+    assert (second.names, host.variables["cp_plain"].V) == (("cp_plain",), 22)
+    assert str(first.entry) not in sys.path
+    assert not first.entry.exists()
+
+
+def test_archives_of_a_mac_of_one_package_and_wheels_with_namespaces(host: FakeHost, tmp_path: Path) -> None:
+    mac = _zip(tmp_path / "mac.zip", {"proj/cp_in.py": "", "__MACOSX/proj/._cp_in.py": "", ".DS_Store": ""})
+    assert add_module_path(mac, host=host).imported == ("cp_in",)
+    package = _zip(tmp_path / "cp_whole.zip", {"__init__.py": "V = 1", "part.py": ""})
+    assert add_module_path(package, host=host).imported == ("cp_whole",)
+    wheel = _zip(
+        tmp_path / "cp_f-1-py3-none-any.whl", {"cp_space/tool/__init__.py": "", "cp_f-1.dist-info/METADATA": ""}
+    )
+    with pytest.raises(InputError, match="can be imported"):
+        add_module_path(wheel, host=host)
