@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from importlib.machinery import PathFinder
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import ModuleType
 
 from colabpanel.services.modules.models import FoundModules
+from colabpanel.services.modules.versions import INSTALLED
 
 __all__ = ["conflicts_of", "installed_at", "is_from", "shadows_python"]
 
@@ -30,18 +32,25 @@ def conflicts_of(found: FoundModules, others: dict[Path, tuple[str, ...]]) -> tu
         f"{name} is a module of Python itself, so this one is not imported; rename it."
         for name in shadows_python(names)
     ]
-    installed = packages_distributions()
-    told += [
-        f"{name} hides the installed package {installed[name][0]}."
+    hidden = [
+        name
         for name in sorted(names - sys.stdlib_module_names)
-        if name in installed and not _is_below(installed_at(name), entry)
+        if _is_installed(name) and not _is_below(installed_at(name), entry)
     ]
+    packages = packages_distributions() if hidden else {}  # which reads about every package there is
+    told += [f"{name} hides the installed package {packages.get(name, [name])[0]}." for name in hidden]
     for other, theirs in others.items():
         if other != entry:
             told += [
                 f"{name} is in {other}, too; the one that was added last is imported." for name in names & {*theirs}
             ]
     return tuple(told)
+
+
+def _is_installed(name: str) -> bool:
+    """Whether a module is where pip puts packages."""
+    places = [place for place in sys.path if Path(place).name in INSTALLED]
+    return PathFinder.find_spec(name, places) is not None
 
 
 def is_from(module: ModuleType, entry: Path) -> bool:

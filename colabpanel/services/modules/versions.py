@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from colabpanel.services.modules.models import LoadedModule
 
-__all__ = ["Source", "Versions", "modules_below"]
+__all__ = ["INSTALLED", "Source", "Versions", "modules_below"]
 
-
-_INSTALLED = {"site-packages", "dist-packages"}
+INSTALLED = {"site-packages", "dist-packages"}
+"""The names of folders that pip puts packages into."""
 
 
 class Source(NamedTuple):
@@ -45,7 +45,7 @@ def modules_below(folders: list[Path]) -> dict[str, ModuleType]:
         if not isinstance(file, str) or not file.endswith(".py"):
             continue
         path = Path(file)
-        if any(folder in path.parents and not _INSTALLED & set(path.relative_to(folder).parts) for folder in folders):
+        if any(folder in path.parents and not INSTALLED & set(path.relative_to(folder).parts) for folder in folders):
             found[name] = module
     return found
 
