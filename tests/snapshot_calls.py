@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from colabpanel.progress import Progress
 from colabpanel.services.snapshots.catalog import delete_snapshot, prune_snapshots
 from colabpanel.services.snapshots.service import dump, load
 
-__all__ = ["dump_here", "fold_here", "prune_here", "value_of", "variables_of"]
+__all__ = ["dump_here", "fold_here", "prune_here", "round_trip", "value_of", "variables_of"]
 
 
 def variables_of(version: int) -> dict[str, Any]:
@@ -26,6 +27,13 @@ def value_of(path: str) -> int:
     for name, value in variables_of(version).items():
         assert np.array_equal(found[name], value) if isinstance(value, np.ndarray) else found[name] == value
     return version
+
+
+def round_trip(folder: Path, **variables: Any) -> dict[str, Any]:
+    """Return variables as they come back from a file, all of which must go into it."""
+    snapshot = dump(folder / "a.snapshot.zip", variables)
+    assert snapshot.status == "ok"
+    return load(folder / "a.snapshot.zip")
 
 
 def dump_here(path: str, version: int, base: str | None, progress: Progress) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from colabpanel.services.checkpoints.comparing import checkpoint_contents
 from colabpanel.services.checkpoints.found.scan import find_checkpoints
 from colabpanel.services.checkpoints.found.tensors import tensors_of
 from colabpanel.services.checkpoints.models import TensorInfo
+from tests.snapshot_calls import round_trip
 
 jax = pytest.importorskip("jax")
 
@@ -21,17 +22,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries' own makin
 NUMBERS = ["float16", "bfloat16", "float32", "float8_e4m3fn", "int8", "int32", "uint8", "uint32", "bool", "complex64"]
 
 
-def _round_trip(path: Path, **variables: Any) -> Any:
-    snapshot = colabpanel.dump(path / "a.snapshot.zip", variables)
-    assert snapshot.status == "ok"
-    return colabpanel.load(path / "a.snapshot.zip")
-
-
 @pytest.mark.parametrize("dtype", NUMBERS)
 @pytest.mark.parametrize("shape", [(), (0, 3), (2, 3, 4)])
 def test_arrays_come_back(tmp_path: Path, dtype: str, shape: tuple[int, ...]) -> None:
     array = jax.numpy.arange(np.prod(shape)).reshape(shape).astype(dtype)
-    back = _round_trip(tmp_path, array=array)["array"]
+    back = round_trip(tmp_path, array=array)["array"]
     assert isinstance(back, jax.Array)
     assert (back.dtype, back.shape) == (array.dtype, array.shape)
     assert np.asarray(back).tobytes() == np.asarray(array).tobytes()
@@ -40,14 +35,14 @@ def test_arrays_come_back(tmp_path: Path, dtype: str, shape: tuple[int, ...]) ->
 @pytest.mark.parametrize("kind", ["threefry2x32", "rbg"])
 def test_keys_come_back(tmp_path: Path, kind: str) -> None:
     key = jax.random.split(jax.random.key(7, impl=kind), 3)
-    back = _round_trip(tmp_path, key=key)["key"]
+    back = round_trip(tmp_path, key=key)["key"]
     assert back.dtype == key.dtype
     assert jax.random.uniform(back[1]) == jax.random.uniform(key[1])
 
 
 def test_one_array_stays_one(tmp_path: Path) -> None:
     array = jax.numpy.ones(3)
-    back = _round_trip(tmp_path, array=array, tree={"a": array, "b": [array, None]})
+    back = round_trip(tmp_path, array=array, tree={"a": array, "b": [array, None]})
     assert back["tree"]["a"] is back["array"] is back["tree"]["b"][0]
 
 

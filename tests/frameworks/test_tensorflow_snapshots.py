@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import colabpanel
+from tests.snapshot_calls import round_trip
 
 tf = pytest.importorskip("tensorflow")
 
@@ -29,17 +30,11 @@ NUMBERS = [
 ]
 
 
-def _round_trip(path: Path, **variables: Any) -> Any:
-    snapshot = colabpanel.dump(path / "a.snapshot.zip", variables)
-    assert snapshot.status == "ok"
-    return colabpanel.load(path / "a.snapshot.zip")
-
-
 @pytest.mark.parametrize("dtype", NUMBERS)
 @pytest.mark.parametrize("shape", [(), (0, 3), (2, 3, 4)])
 def test_tensors_come_back(tmp_path: Path, dtype: str, shape: tuple[int, ...]) -> None:
     tensor = tf.cast(tf.reshape(tf.range(int(np.prod(shape))), shape), dtype)
-    back = _round_trip(tmp_path, tensor=tensor)["tensor"]
+    back = round_trip(tmp_path, tensor=tensor)["tensor"]
     assert isinstance(back, tf.Tensor)
     assert back.dtype == tensor.dtype
     assert np.array_equal(back.numpy(), tensor.numpy())
@@ -48,15 +43,15 @@ def test_tensors_come_back(tmp_path: Path, dtype: str, shape: tuple[int, ...]) -
 
 def test_strings_come_back(tmp_path: Path) -> None:
     words = tf.constant([["a", "\u00e4"], ["", "c\0d"]])
-    back = _round_trip(tmp_path, words=words)["words"]
+    back = round_trip(tmp_path, words=words)["words"]
     assert back.dtype == tf.string
     assert back.numpy().tolist() == words.numpy().tolist()
-    assert _round_trip(tmp_path, word=tf.constant("one"))["word"].numpy() == b"one"
+    assert round_trip(tmp_path, word=tf.constant("one"))["word"].numpy() == b"one"
 
 
 def test_variables_come_back_with_name_and_one_object_stays_one(tmp_path: Path) -> None:
     variable = tf.Variable([[1.0, 2.0]], name="weights", trainable=False, dtype="bfloat16")
-    back = _round_trip(tmp_path, variable=variable, layers={"first": variable, "rest": [tf.Variable(3)]})
+    back = round_trip(tmp_path, variable=variable, layers={"first": variable, "rest": [tf.Variable(3)]})
     assert isinstance(back["variable"], tf.Variable)
     assert (back["variable"].name, back["variable"].trainable) == (variable.name, False)
     assert back["variable"].dtype == tf.bfloat16
@@ -77,14 +72,14 @@ def test_variables_come_back_with_name_and_one_object_stays_one(tmp_path: Path) 
     ],
 )
 def test_ragged_tensors_come_back(tmp_path: Path, ragged: Any) -> None:
-    back = _round_trip(tmp_path, ragged=ragged)["ragged"]
+    back = round_trip(tmp_path, ragged=ragged)["ragged"]
     assert back.to_list() == ragged.to_list()
     assert (back.dtype, back.shape.as_list()) == (ragged.dtype, ragged.shape.as_list())
 
 
 def test_sparse_tensors_come_back(tmp_path: Path) -> None:
     sparse = tf.sparse.SparseTensor([[0, 1], [3, 0]], tf.constant([1, 2], tf.bfloat16), (5, 2))
-    back = _round_trip(tmp_path, sparse=sparse)["sparse"]
+    back = round_trip(tmp_path, sparse=sparse)["sparse"]
     assert (back.dtype, back.shape) == (sparse.dtype, sparse.shape)
     assert tf.sparse.to_dense(back).numpy().tolist() == tf.sparse.to_dense(sparse).numpy().tolist()
 
