@@ -35,7 +35,7 @@ from .test_dashboard import _open, _serve
 
 MB = 1 << 20
 ARRIVES_MS = 120_000
-CANCELLED_S = 20  # on any machine; docs/verification.md has what it takes on a quiet one
+CANCELLED_S = 2
 SHOW = "import colabpanel\npanel = colabpanel.show(['downloads'])"
 HOSTS = pytest.mark.parametrize("host", ["jupyterlab", "classic"], indirect=True)
 
@@ -199,7 +199,7 @@ def _cancel(panel: PanelView) -> float:
     return time.monotonic() - started
 
 
-def test_cancel_does_not_wait_for_the_end(dashboard: tuple[PanelView, Path]) -> None:
+def test_cancel_takes_two_seconds_at_most(dashboard: tuple[PanelView, Path]) -> None:
     panel, root = dashboard
     (root / "long.bin").touch()
     os.truncate(root / "long.bin", 2048 * MB)
