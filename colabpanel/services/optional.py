@@ -22,7 +22,18 @@ _EXTRAS = {
     "fsspec": "remote",
     "PIL": "images",
 }
-_BY_THEMSELVES = ("h5py", "keras", "numpy", "pandas", "pyarrow", "safetensors", "tensorflow", "tensorstore", "torch")
+_BY_THEMSELVES = (
+    "h5py",
+    "joblib",
+    "keras",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "safetensors",
+    "tensorflow",
+    "tensorstore",
+    "torch",
+)
 """Libraries that no extra brings: whoever has data of theirs knows which version to install."""
 
 CHILD_LIBRARIES = ("isal", "deflate", "xxhash", *_EXTRAS)

@@ -18,16 +18,20 @@ from typing import Any
 
 from colabpanel.services.snapshots.stand_ins import EMPTY, ArrayType, Factory, StandIn
 
-__all__ = ["GUARDED", "fill_array", "fill_dtype", "fill_namespace", "fill_ordered"]
+__all__ = ["GUARDED", "NotPlainError", "fill_array", "fill_dtype", "fill_namespace", "fill_ordered"]
 
 _GATHERED = (list, tuple, dict, set, frozenset, str, bytes, bytearray)
 _UNITS = frozenset(["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as", "generic"])
 _DTYPE = re.compile(r"[<>|=]?([?bhilqpBHILQPefdgFDG]|[bBiufcSUVO]\d+|O|[mM]8(\[[\w/ ]+\])?)")
 
 
+class NotPlainError(ValueError):
+    """What the text names is more than plain data, or damaged."""
+
+
 def _insist(condition: object, what: str) -> None:
     if not condition:
-        raise ValueError(f"not as plain data has it: {what}")
+        raise NotPlainError(what)
 
 
 def _encode(text: str, encoding: str) -> bytes:

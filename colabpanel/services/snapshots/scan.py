@@ -41,10 +41,12 @@ class Wanted:
     Attributes:
         names: The ``(module, name)`` pairs that it would call.
         builds: Whether it fills in objects after they are made.
+        end: Where it ends in the data.
     """
 
     names: set[tuple[str, str]] = field(default_factory=set)
     builds: bool = False
+    end: int = 0
 
 
 def _table() -> list[tuple[str, int, int] | None]:
@@ -59,14 +61,14 @@ def _table() -> list[tuple[str, int, int] | None]:
 _TABLE = _table()
 
 
-def scan(data: bytes) -> Wanted:
-    """Return what a pickle asks for.
+def scan(data: bytes, start: int = 0) -> Wanted:
+    """Return what the pickle that begins at a place in the data asks for.
 
     Raises:
         ArchiveError: It is cut short, is no pickle, or is a trap.
     """
     try:
-        return _Scan(data).run()
+        return _Scan(data, start).run()
     except (IndexError, ValueError, KeyError, UnicodeDecodeError):
         raise ArchiveError("A pickle in this file is damaged or cut short.", hint="Use another copy of it.") from None
 
@@ -74,8 +76,8 @@ def scan(data: bytes) -> Wanted:
 class _Scan:
     """Follows the opcodes with a stack of what each value weighs: how deep its tuples go, and their parts in all."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data, self._at, self._steps = data, 0, 0
+    def __init__(self, data: bytes, start: int) -> None:
+        self._data, self._at, self._steps = data, start, 0
         self._wanted = Wanted()
         self._stack: list[tuple[int, int]] = []
         self._marks: list[int] = []
@@ -93,6 +95,7 @@ class _Scan:
             self._steps += 1
             argument = self._argument(name, size, length)
             if name == "STOP":
+                self._wanted.end = self._at
                 return self._wanted
             if name not in _SILENT:
                 self._follow(name, argument)

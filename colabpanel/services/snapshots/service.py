@@ -22,7 +22,8 @@ from colabpanel.services.snapshots.base import BaseLeaves, beside
 from colabpanel.services.snapshots.capture import Capture
 from colabpanel.services.snapshots.describe import shape_of, type_of
 from colabpanel.services.snapshots.folder import dependents_of
-from colabpanel.services.snapshots.foreign import kind_of, load_foreign
+from colabpanel.services.snapshots.foreign.kinds import kind_of
+from colabpanel.services.snapshots.foreign.service import load_foreign
 from colabpanel.services.snapshots.lanes import Lanes
 from colabpanel.services.snapshots.loading import load_snapshot
 from colabpanel.services.snapshots.models import SavedVariable, Snapshot

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from colabpanel.errors import ArchiveError, ColabPanelError, TrustError
 from colabpanel.services.snapshots import rebuild
 from colabpanel.services.snapshots.allowed import is_allowed, resolve, today
-from colabpanel.services.snapshots.guarded import fill_array, fill_dtype, fill_namespace, fill_ordered
+from colabpanel.services.snapshots.guarded import NotPlainError, fill_array, fill_dtype, fill_namespace, fill_ordered
 from colabpanel.services.snapshots.quiet import collector_paused
 from colabpanel.services.snapshots.scan import Wanted, scan
 from colabpanel.services.snapshots.stand_ins import StandIn
@@ -22,7 +22,7 @@ from colabpanel.services.snapshots.stand_ins import StandIn
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Rebuilders", "unknown_names", "unpickle"]
+__all__ = ["Rebuilders", "unknown_in", "unknown_names", "unpickle", "unpickle_next"]
 
 Rebuilders = dict[str, Callable[..., Any]]
 """What answers the names of `colabpanel.services.snapshots.rebuild`."""
@@ -31,14 +31,15 @@ _NEEDS_TRUST = (
     "Load it with trusted=True if it is from somebody you trust; code in it can do whatever you can do. "
     "What it would run: {names}."
 )
+_NOT_PLAIN = "Load it with trusted=True if it is from somebody you trust. Else it is damaged: use another copy of it."
 _SHOWN = 10
 
 
 class _Trusting(pickle.Unpickler):
     """Finds every name."""
 
-    def __init__(self, data: Buffer, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> None:
-        super().__init__(io.BytesIO(data), buffers=buffers)
+    def __init__(self, stream: io.BytesIO, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> None:
+        super().__init__(stream, buffers=buffers)
         self._rebuilders = rebuilders
 
     def find_class(self, module: str, name: str, /) -> Any:
@@ -63,8 +64,8 @@ class _Careful(pickle.Unpickler):
         found: What stands for it, as long as anything refers to that.
     """
 
-    def __init__(self, data: Buffer, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> None:
-        super().__init__(io.BytesIO(data), buffers=buffers)
+    def __init__(self, stream: io.BytesIO, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> None:
+        super().__init__(stream, buffers=buffers)
         self._rebuilders = rebuilders
         self.found: list[weakref.ref[Any]] = []
 
@@ -84,8 +85,8 @@ class _Slow(pickle._Unpickler):  # noqa: SLF001 - the one in Python, whose steps
     stack: list[Any]
     memo: dict[int, Any]
 
-    def __init__(self, data: Buffer, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> None:
-        super().__init__(io.BytesIO(data), buffers=buffers)
+    def __init__(self, stream: io.BytesIO, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> None:
+        super().__init__(stream, buffers=buffers)
         self._rebuilders = rebuilders
         self._stands_for: dict[type, Any] = {}
 
@@ -141,10 +142,11 @@ def unknown_names(data: bytes) -> list[str]:
     Raises:
         ArchiveError: It is damaged, or a trap.
     """
-    return _unknown(scan(data))
+    return unknown_in(scan(data))
 
 
-def _unknown(wanted: Wanted) -> list[str]:
+def unknown_in(wanted: Wanted) -> list[str]:
+    """Return what is not known to be safe of that which `scan` found."""
     return sorted(f"{m}.{n}" for m, n in wanted.names if not is_allowed(m, n) and m != rebuild.__name__)
 
 
@@ -164,10 +166,22 @@ def unpickle(
         TrustError: It wants to call what is not known to be safe; nothing was run.
         ArchiveError: It is damaged.
     """
+    return unpickle_next(io.BytesIO(data), trusted=trusted, what=what, rebuilders=rebuilders, buffers=buffers)
+
+
+def unpickle_next(
+    stream: io.BytesIO,
+    *,
+    trusted: bool,
+    what: str,
+    rebuilders: Rebuilders | None = None,
+    buffers: Iterable[Buffer] = (),
+) -> Any:
+    """As `unpickle`, for the pickle that begins here; the stream stands behind it afterwards."""
     kind: Callable[..., Any] = _Trusting
     if not trusted:
-        wanted = scan(data)
-        unknown = _unknown(wanted)
+        wanted = scan(stream.getvalue(), stream.tell())
+        unknown = unknown_in(wanted)
         if unknown:
             names = ", ".join(unknown[:_SHOWN]) + (f" and {len(unknown) - _SHOWN} more" if unknown[_SHOWN:] else "")
             raise TrustError(f"{what} holds code, and is not signed by you.", hint=_NEEDS_TRUST.format(names=names))
@@ -175,10 +189,14 @@ def unpickle(
     try:
         with collector_paused():
             if kind is _Careful:
-                return _carefully(data, rebuilders or {}, buffers)
-            return kind(data, rebuilders or {}, buffers).load()
+                return _carefully(stream, rebuilders or {}, buffers)
+            return kind(stream, rebuilders or {}, buffers).load()
     except ColabPanelError:
         raise
+    except NotPlainError as error:
+        raise TrustError(
+            f"{what} holds {error} that is no plain data, and is not signed by you.", hint=_NOT_PLAIN
+        ) from error
     except (ImportError, AttributeError) as error:
         raise ArchiveError(
             f"{what} needs something that is not here: {error}.",
@@ -192,12 +210,13 @@ def unpickle(
         ) from error
 
 
-def _carefully(data: bytes, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> Any:
+def _carefully(stream: io.BytesIO, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> Any:
     """Load, and once more where the data hold a type: what stands for it would else be in its place."""
-    kept = list(buffers)
-    unpickler = _Careful(data, rebuilders, kept)
+    kept, start = list(buffers), stream.tell()
+    unpickler = _Careful(stream, rebuilders, kept)
     loaded, found = unpickler.load(), unpickler.found
     del unpickler
     if all(stand_in() is None for stand_in in found):
         return loaded
-    return _Slow(data, rebuilders, kept).load()
+    stream.seek(start)
+    return _Slow(stream, rebuilders, kept).load()

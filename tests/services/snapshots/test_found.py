@@ -283,7 +283,7 @@ def test_damaged_files_of_others(tmp_path: Path) -> None:
     for name in ("a.npz", "short.npy", "wide.npy", "huge.npy"):
         with pytest.raises(ColabPanelError):
             load(tmp_path / name)
-    for name in ("short.npy", "wide.npy"):
+    for name in ("short.npy", "wide.npy", "huge.npy"):
         with pytest.raises(ColabPanelError):
             contents(tmp_path / name)
 

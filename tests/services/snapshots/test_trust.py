@@ -320,17 +320,6 @@ def test_hostile_lists_of_arrays(tmp_path: Path, change: dict[str, Any], monkeyp
         load(path)
 
 
-def test_files_of_arrays_with_objects_ask_for_trust(tmp_path: Path) -> None:
-    objects = np.array([{"a": 1}], object)
-    np.save(tmp_path / "a.npy", objects)
-    np.savez(tmp_path / "b.npz", x=objects, y=np.arange(3))
-    for path in (tmp_path / "a.npy", tmp_path / "b.npz"):
-        with pytest.raises(TrustError, match="Python objects"):
-            load(path)
-        assert load(path, trusted=True)
-    assert [variable.needs for variable in contents(tmp_path / "b.npz").variables] == [("pickle",), ()]
-
-
 def test_the_scan_agrees_with_pickletools() -> None:
     for data in (pickle.dumps({"a": np.arange(3), "b": len}, protocol) for protocol in range(6)):
         wanted = scan(data).names

@@ -1,0 +1,210 @@
+"""``.npy`` and ``.npz`` files. An array of Python objects in them is a pickle, and is treated as one.
+
+An ``.npy`` file may hold several arrays, one after another.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import math
+import re
+import struct
+import zipfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from colabpanel.services.optional import optional
+from colabpanel.services.snapshots.foreign.numbering import numbered
+from colabpanel.services.snapshots.foreign.pickle_files import SCANNED
+from colabpanel.services.snapshots.models import SavedVariable
+from colabpanel.services.snapshots.scan import scan
+from colabpanel.services.snapshots.unpickling import unknown_in, unpickle_next
+
+__all__ = ["describe_npy", "describe_npz", "read_npy", "read_npz"]
+
+_MAGIC, _SUFFIX = b"\x93NUMPY", ".npy"
+_LARGEST_HEADER = 64 << 10
+
+
+class _Header(NamedTuple):
+    """What stands in front of an array; ``descr`` is its type, as NumPy writes it."""
+
+    descr: Any
+    shape: tuple[int, ...]
+    is_fortran: bool
+
+    @property
+    def has_objects(self) -> bool:
+        return _has_objects(self.descr)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the array behind it, if it has no objects."""
+        return math.prod(self.shape) * _item_size(self.descr)
+
+
+def _read_header(stream: IO[bytes]) -> _Header:
+    """Read the header of an array; the stream stands at its data afterwards.
+
+    Raises:
+        ValueError: It is none.
+    """
+    head = stream.read(8)
+    if not head.startswith(_MAGIC) or len(head) < 8:  # noqa: PLR2004 - with its version
+        raise ValueError("no array")
+    form, encoding = ("<H", "latin1") if head[6] == 1 else ("<I", "latin1" if head[6] == 2 else "utf-8")  # noqa: PLR2004
+    (length,) = struct.unpack(form, stream.read(struct.calcsize(form)))
+    if length > _LARGEST_HEADER:
+        raise ValueError("header")
+    fields = _fields(stream.read(length).decode(encoding))
+    shape = tuple(fields["shape"])
+    if not all(type(extent) is int and extent >= 0 for extent in shape):
+        raise ValueError("shape")
+    return _Header(fields["descr"], shape, bool(fields["fortran_order"]))
+
+
+def _fields(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except SyntaxError:  # of Python 2, which ends long numbers with L
+        return ast.literal_eval(re.sub(r"(?<=\d)L\b", "", text))
+
+
+def _has_objects(descr: Any) -> bool:
+    if isinstance(descr, str):
+        return re.fullmatch(r"[|<>=]?O\d*", descr) is not None
+    return any(map(_has_objects, _parts(descr)))
+
+
+def _parts(descr: Any) -> Iterator[Any]:
+    """Return the types that one is put together of: those of its fields, or that of a small array."""
+    return (field[1] for field in descr) if isinstance(descr, list) else iter(descr[:1])
+
+
+def _item_size(descr: Any) -> int:
+    if isinstance(descr, str):
+        found = re.fullmatch(r"[|<>=]?([a-zA-Z])(\d+)(\[.*\])?", descr)
+        if found is None:
+            raise ValueError("type")
+        return int(found[2]) * (4 if found[1] == "U" else 1)
+    if isinstance(descr, list):
+        return sum(_item_size(field[1]) * math.prod(field[2] if len(field) > 2 else ()) for field in descr)  # noqa: PLR2004
+    return _item_size(descr[0]) * int(math.prod(descr[1]))
+
+
+def describe_npy(path: Path) -> list[SavedVariable]:
+    """Return the arrays of an ``.npy`` file."""
+    size, found = path.stat().st_size, list[SavedVariable]()
+    with path.open("rb") as stream:
+        while (start := stream.tell()) < size:
+            header, name = _read_header(stream), numbered(path.stem, len(found) + 1)
+            if not header.has_objects:
+                end = stream.tell() + header.size
+                if end > size:
+                    raise ValueError("cut short")
+                found.append(_described(name, header, end - start, ()))
+            elif size - start > SCANNED:
+                return [*found, _described(name, header, size - start, None)]
+            else:
+                wanted, end = scan(rest := stream.read()), size - len(rest)
+                end += wanted.end
+                found.append(_described(name, header, end - start, tuple(unknown_in(wanted))))
+            stream.seek(end)
+    return found
+
+
+def describe_npz(path: Path) -> list[SavedVariable]:
+    """Return the arrays of an ``.npz`` file."""
+    found = []
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            with archive.open(info) as stream:
+                header = _read_header(stream)
+                needs: tuple[str, ...] | None = ()
+                if header.has_objects:
+                    needs = tuple(unknown_in(scan(stream.read()))) if info.file_size <= SCANNED else None
+            found.append(_described(info.filename.removesuffix(_SUFFIX), header, info.file_size, needs))
+    return found
+
+
+def _described(name: str, header: _Header, size: int, needs: tuple[str, ...] | None) -> SavedVariable:
+    shape = " x ".join(f"{extent:,}" for extent in header.shape) or "scalar"
+    return SavedVariable(name, "saved", "numpy.ndarray", f"{shape} {header.descr}", size, needs=needs)
+
+
+def read_npy(path: Path, wanted: Collection[str] | None, *, trusted: bool, in_place: bool) -> dict[str, Any]:
+    """Return the arrays of an ``.npy`` file; ``in_place`` those without objects as parts of it.
+
+    Raises:
+        TrustError: One that is wanted would run what nobody vouches for.
+        ArchiveError: Objects in it are damaged.
+        ValueError: It is damaged.
+    """
+    size, found, number = path.stat().st_size, dict[str, Any](), 0
+    with path.open("rb") as stream:
+        while stream.tell() < size and (wanted is None or not found.keys() >= set(wanted)):
+            number += 1
+            start, header, name = stream.tell(), _read_header(stream), numbered(path.stem, number)
+            is_wanted = wanted is None or name in wanted
+            if header.has_objects:
+                found.update(_objects(stream, name, path, is_wanted=is_wanted, trusted=trusted))
+            elif not is_wanted:
+                stream.seek(header.size, io.SEEK_CUR)
+            else:
+                found[name] = _mapped(stream, header, path) if in_place and header.size else _array(stream, start)
+    return found
+
+
+def _objects(stream: IO[bytes], name: str, path: Path, *, is_wanted: bool, trusted: bool) -> dict[str, Any]:
+    """Read an array of objects if it is wanted; the stream stands behind it afterwards."""
+    start, rest = stream.tell(), io.BytesIO(stream.read())
+    if is_wanted:
+        loaded = {name: unpickle_next(rest, trusted=trusted, what=f"{name} in {path.name}")}
+    else:
+        loaded = {}
+        rest.seek(scan(rest.getvalue()).end)
+    stream.seek(start + rest.tell())
+    return loaded
+
+
+def _array(stream: IO[bytes], start: int) -> Any:
+    stream.seek(start)
+    return optional("numpy", "reading arrays").lib.format.read_array(stream, allow_pickle=False)
+
+
+def _mapped(stream: IO[bytes], header: _Header, path: Path) -> Any:
+    numpy = optional("numpy", "reading arrays")
+    order = "F" if header.is_fortran else "C"
+    dtype = numpy.lib.format.descr_to_dtype(header.descr)
+    if dtype.hasobject:
+        raise ValueError("its type is not written as NumPy does")
+    array = numpy.memmap(path, dtype, "c", stream.tell(), header.shape, order)
+    stream.seek(header.size, io.SEEK_CUR)
+    return array
+
+
+def read_npz(path: Path, wanted: Collection[str] | None, *, trusted: bool) -> dict[str, Any]:
+    """Return the arrays of an ``.npz`` file; of those that are not wanted, nothing is read.
+
+    Raises:
+        TrustError: One that is wanted would run what nobody vouches for.
+        ArchiveError: Objects in it are damaged.
+        ValueError: It is damaged.
+    """
+    read_array, found = optional("numpy", "reading arrays").lib.format.read_array, dict[str, Any]()
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            name = info.filename.removesuffix(_SUFFIX)
+            if wanted is not None and name not in wanted:
+                continue
+            with archive.open(info) as stream:
+                has_objects = _read_header(stream).has_objects
+                pickled = io.BytesIO(stream.read()) if has_objects else None
+            if pickled is not None:
+                found[name] = unpickle_next(pickled, trusted=trusted, what=f"{name} in {path.name}")
+            else:
+                with archive.open(info) as stream:
+                    found[name] = read_array(stream, allow_pickle=False)
+    return found
