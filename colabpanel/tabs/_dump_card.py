@@ -8,6 +8,8 @@ from pathlib import Path
 import ipywidgets
 
 from colabpanel.errors import InputError
+from colabpanel.services.snapshots.catalog import last_fingerprints
+from colabpanel.services.snapshots.fingerprint import Fingerprints
 from colabpanel.services.snapshots.models import Snapshot
 from colabpanel.services.snapshots.namespace import user_variables
 from colabpanel.services.snapshots.panel_calls import Dumped, dump_chosen
@@ -23,6 +25,7 @@ from colabpanel.widgets.path_picker import PathPicker
 __all__ = ["DumpCard"]
 
 _MOST = 1_000  # variables to choose from
+_LOOKING, _NO_SNAPSHOT, _UNKNOWN = "looking", "no snapshot yet", "not known"
 
 
 class DumpCard:
@@ -35,7 +38,8 @@ class DumpCard:
 
     def __init__(self, tab: Tab, *, saved: Callable[[str], None]) -> None:
         self._tab, self._saved = tab, saved
-        self._last: dict[str, str | None] | None = None
+        self._last: Fingerprints | str = _LOOKING
+        self._looked = 0
         self._refreshing = False
         columns = [
             Column("Name"),
@@ -91,8 +95,8 @@ class DumpCard:
         self.chosen.observe(self._changed, names="value")
         for field in (self.name, self.keep, self.only_changed):
             field.observe(self._changed, names="value")
-        self.folder.observe(self._changed, names="path")
-        self._tab.start_on_drive(self.folder, moved=lambda: self._changed(None))
+        self.folder.observe(self._folder_changed, names="path")
+        self._tab.start_on_drive(self.folder, moved=lambda: self._folder_changed(None))
 
     @property
     def directory(self) -> str:
@@ -113,13 +117,38 @@ class DumpCard:
         self.code.show(dump_code(self.directory, name, names, incremental=incremental, keep=keep))
 
     def refresh(self) -> None:
-        """Look at the variables again."""
-        host, last = self._tab.context.host, self._last
-        self._tab.in_background("variables", lambda _: variable_table(user_variables(host), last), self._show)
+        """Look at the variables again, and at the last snapshot of the folder."""
+        host = self._tab.context.host
+        self._tab.in_background("variables", lambda _: variable_table(user_variables(host)), self._show)
+        self._look_at_last()
+
+    def _look_at_last(self) -> None:
+        """Read in the background what the last snapshot tells; an answer that was overtaken is dropped."""
+        self._looked += 1
+        turn, folder, root = self._looked, self._tab.absolute(self.directory), self._tab.context.host.root
+
+        def compare(last: Fingerprints | str) -> None:
+            if turn == self._looked:
+                self._last = last
+                self._show_rows()
+
+        self._tab.run_then(
+            "last snapshot",
+            lambda progress: last_fingerprints(folder, root=root, progress=progress),
+            lambda last: compare(_NO_SNAPSHOT if last is None else last),
+            lambda _: compare(_UNKNOWN),
+        )
+
+    def _folder_changed(self, _: object) -> None:
+        self._changed(None)
+        self._look_at_last()
+
+    def _show_rows(self) -> None:
+        self.table.show([variable_row(variable, self._last) for variable in self._found])
 
     def _show(self, found: list[VariableInfo]) -> None:
         self._found = found
-        self.table.show([variable_row(variable, has_last=self._last is not None) for variable in found])
+        self._show_rows()
         savable = [variable for variable in found if variable.savable][:_MOST]
         self._refreshing = True
         try:
@@ -159,7 +188,6 @@ class DumpCard:
         )
 
     def _done(self, dumped: Dumped, folder: str) -> Message:
-        self._last = {name: dumped.fingerprints.get(name) for name in dumped.snapshot.saved}
         self.refresh()
         self._saved(folder)
         snapshot: Snapshot = dumped.snapshot

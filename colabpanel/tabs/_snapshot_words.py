@@ -7,8 +7,9 @@ from pathlib import Path
 
 from colabpanel import words
 from colabpanel.services.snapshots.catalog import SnapshotFile
+from colabpanel.services.snapshots.fingerprint import Fingerprints
 from colabpanel.services.snapshots.models import Contents, SavedVariable, Snapshot
-from colabpanel.services.snapshots.table import VariableInfo
+from colabpanel.services.snapshots.table import VariableInfo, change_of
 from colabpanel.widgets.data_table import Cell
 
 __all__ = [
@@ -30,14 +31,14 @@ _CHANGES = {
     "new": Cell("not in it"),
     "changed": Cell("changed", "warning"),
     "same": Cell("as it was", "ok", "As far as samples of it tell"),
-    "unknown": Cell("not known", full="Telling would run code of its type"),
+    "unknown": Cell("not known", full="Telling would run code of its type, or the snapshot is of an earlier version"),
 }
 
 
-def variable_row(variable: VariableInfo, *, has_last: bool) -> list[str | Cell]:
-    """Return the row of a variable of the notebook."""
+def variable_row(variable: VariableInfo, last: Fingerprints | str) -> list[str | Cell]:
+    """Return the row of a variable of the notebook; ``last`` are the last snapshot's, or why there are none."""
     size = ("at least " if variable.at_least else "") + words.size(variable.size)
-    change = _CHANGES[variable.change] if has_last else Cell("no snapshot yet")
+    change = Cell(last) if isinstance(last, str) else _CHANGES[change_of(variable, last)]
     if variable.note:
         change = Cell(variable.note, "" if variable.savable else "warning")
     return [variable.name, _short(variable.type), variable.shape, Cell(size, number=variable.size), change]

@@ -31,9 +31,11 @@ class SnapshotsCard:
 
     Args:
         tab: The tab it belongs to, which shows errors and runs jobs.
+        deleted: Called when a snapshot was deleted.
     """
 
-    def __init__(self, tab: Tab) -> None:
+    def __init__(self, tab: Tab, *, deleted: Callable[[], None] = lambda: None) -> None:
+        self._deleted = deleted
         self._tab, self._contents, self._path = tab, None, ""  # type: Tab, Contents | None, str
         self._asked = self._listed = 0
         host = tab.context.host
@@ -237,6 +239,7 @@ class SnapshotsCard:
             if self._path == deleted:
                 self.file.path = ""  # and no other takes its place, which the next click would delete
             self._list(str(Path(deleted).parent))
+            self._deleted()
             return Message("ok", f"Deleted {Path(deleted).name}.")
 
         self._tab.start_job(self.jobs, done, work)

@@ -16,8 +16,13 @@ class DumpTab(Tab):
 
     def build(self) -> list[ipywidgets.Widget]:
         """Make the cards: the variables, and the snapshots of a folder."""
-        self.files = SnapshotsCard(self)
+        self.files = SnapshotsCard(self, deleted=self._look_again)
         if self.context.host.is_served:
             return [self.files.widget]
         self.variables = DumpCard(self, saved=self.files.show_folder)
         return [self.variables.widget, self.files.widget]
+
+    def _look_again(self) -> None:
+        """Compare the variables with the snapshot that is the last one now."""
+        if not self.context.host.is_served:
+            self.variables.refresh()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colabpanel.errors import InputError
+from colabpanel.errors import InputError, StorageError
 from colabpanel.jobs import JobRunner
 from colabpanel.panel import Panel
 from colabpanel.services.snapshots import service
@@ -71,6 +71,53 @@ def test_what_the_last_snapshot_has_not_is_not_as_it_was(tab: DumpTab) -> None:
         tab.update()
     assert card.table.value.count("as it was") == 1
     assert "not in it" in card.table.value
+
+
+def test_what_changed_is_known_to_a_panel_that_saved_nothing(
+    make_panel: Callable[..., Panel], host: FakeHost, tmp_path: Path
+) -> None:
+    host.variables = {"array": np.arange(1000), "rows": [1, 2], "new": 1}
+    dump(host.workspace / "snapshots" / "a.snapshot.zip", {"array": np.arange(1000), "rows": [1, 2, 3]})
+    (host.workspace / "snapshots" / "b.snapshot.zip").write_bytes(b"damaged")
+    card = _tab(make_panel(host)).variables
+    said = ("as it was", "changed", "not in it")
+    assert [card.table.value.count(f">{text}<") for text in said] == [1, 1, 1]
+    card.folder.text.value = str(tmp_path / "elsewhere")
+    assert card.table.value.count("no snapshot yet") == 3
+    card.folder.text.value = ""
+    assert "as it was" in card.table.value
+
+
+def test_a_folder_that_cannot_be_read_leaves_open_what_changed(
+    make_panel: Callable[..., Panel], host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise StorageError("No answer within 5 seconds.")
+
+    monkeypatch.setattr("colabpanel.tabs._dump_card.last_fingerprints", fail)
+    host.variables = {"rows": [1, 2]}
+    card = _tab(make_panel(host)).variables
+    assert "not known" in card.table.value
+    assert "no snapshot yet" not in card.table.value
+
+
+def test_snapshots_of_earlier_versions_tell_nothing_of_changes(
+    make_panel: Callable[..., Panel], host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.variables = {"rows": [1, 2]}
+    monkeypatch.setattr(service, "fingerprints", lambda _variables: {})
+    dump(host.workspace / "snapshots" / "a.snapshot.zip", {"rows": [1, 2]})
+    assert "not known" in _tab(make_panel(host)).variables.table.value
+
+
+def test_once_the_last_snapshot_is_deleted_there_is_none(tab: DumpTab, host: FakeHost) -> None:
+    tab.variables.all_button.click()
+    tab.variables.save_button.click()
+    tab.update()
+    assert "as it was" in tab.variables.table.value
+    tab.files.delete_button.click()
+    tab.update()
+    assert "no snapshot yet" in tab.variables.table.value
 
 
 def test_what_changed_is_shown_and_alone_written(tab: DumpTab, host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,6 +298,7 @@ def test_a_file_that_was_chosen_meanwhile_stays(make_panel: Callable[..., Panel]
     tab.update()
     assert files.file.path == str(folder / "b.snapshot.zip")
     assert [path.name[0] for path in _files(host)] == ["b"]
+    held.release()
 
 
 def test_trust_is_for_one_file(tab: DumpTab, tmp_path: Path) -> None:
@@ -291,6 +339,7 @@ def test_a_late_list_of_another_folder_is_dropped(
     held.release()
     assert "quick.snapshot.zip" in files.files.value
     assert files.file.path.endswith("quick.snapshot.zip")
+    held.release()
 
 
 def test_variables_go_to_drive_once_it_is_there(tab: DumpTab, host: FakeHost, tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from colabpanel.services.disks import disk_errors_in_words
 from colabpanel.services.files import delete_file
 from colabpanel.services.isolated import call_isolated
 from colabpanel.services.paths import anchored, resolve_inside
+from colabpanel.services.snapshots.fingerprint import Fingerprints
 from colabpanel.services.snapshots.folder import SUFFIX, dependents_of
 from colabpanel.services.snapshots.folding import fold_into
 from colabpanel.services.snapshots.models import Contents, SavedVariable
 from colabpanel.services.snapshots.trust import is_signed_by_us
 
-__all__ = ["SnapshotFile", "contents", "delete_snapshot", "prune_snapshots", "snapshots"]
+__all__ = ["SnapshotFile", "contents", "delete_snapshot", "last_fingerprints", "prune_snapshots", "snapshots"]
 
 _HERE = "colabpanel.services.snapshots.inspecting"
 _STAMP = r"-\d{8}-\d{6}"
@@ -92,6 +93,19 @@ def snapshots(
         )
         for told in found
     ]
+
+
+def last_fingerprints(
+    folder: str | Path, *, root: str | Path | None = None, progress: Progress | None = None
+) -> Fingerprints | None:
+    """Return the fingerprints of the variables in the newest snapshot of a folder; None if it holds no snapshot.
+
+    Raises:
+        ColabPanelError: That cannot be told: the folder does not answer, or lies outside of the root.
+    """
+    arguments = {"folder": anchored(folder, root), "root": root and os.fspath(root)}
+    found: Fingerprints | None = call_isolated(f"{_HERE}:last_here", arguments, progress=progress)
+    return found
 
 
 def delete_snapshot(

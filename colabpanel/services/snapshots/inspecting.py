@@ -15,7 +15,7 @@ from colabpanel.services.snapshots.foreign.kinds import kind_of
 from colabpanel.services.snapshots.foreign.service import describe_foreign
 from colabpanel.services.snapshots.manifest import read_manifest
 
-__all__ = ["contents_here", "list_here"]
+__all__ = ["contents_here", "last_here", "list_here"]
 
 
 def contents_here(path: str, root: str | None, progress: Progress) -> dict[str, Any]:
@@ -64,3 +64,22 @@ def list_here(folder: str, root: str | None, progress: Progress) -> list[dict[st
                 told |= {"created": manifest.created, "names": names, "bases": [name for name, _ in manifest.bases]}
             found.append(told)
     return found
+
+
+def last_here(folder: str, root: str | None, progress: Progress) -> dict[str, str | None] | None:
+    """Return the fingerprints of the variables in the newest snapshot of a folder; None if there is no snapshot.
+
+    Raises:
+        InputError: The folder lies outside of the root.
+    """
+    place = resolve_inside(real_root(root), folder)
+    with disk_errors_in_words():
+        for path in snapshots_in(place) if place.is_dir() else ():
+            progress.advance(0)
+            try:
+                manifest, _, _ = read_manifest(path)
+            except ColabPanelError:
+                continue
+            saved = (variable.name for variable in manifest.variables if variable.status == "saved")
+            return {name: manifest.fingerprints.get(name) for name in saved}
+    return None

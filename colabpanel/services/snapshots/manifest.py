@@ -11,6 +11,7 @@ from typing import Any
 
 from colabpanel.errors import ArchiveError
 from colabpanel.services.snapshots.arrays import ArrayRow
+from colabpanel.services.snapshots.fingerprint import Fingerprints
 from colabpanel.services.snapshots.models import SavedVariable
 
 __all__ = [
@@ -84,6 +85,7 @@ class Manifest:
         array_leaves: The number of the first leaf that holds arrays.
         arrays: Where arrays are.
         bases: ``(name, id)`` of the snapshots beside it that hold leaves of it.
+        fingerprints: What tells whether a variable has changed since; files of earlier versions have none.
     """
 
     id: str
@@ -95,6 +97,7 @@ class Manifest:
     array_leaves: int
     arrays: tuple[ArrayRow, ...]
     bases: tuple[tuple[str, str], ...] = field(default=())
+    fingerprints: Fingerprints = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """Return it as it stands in the file."""
@@ -110,6 +113,7 @@ class Manifest:
             "array_leaves": self.array_leaves,
             "arrays": [list(row) for row in self.arrays],
             "bases": self.bases,
+            "fingerprints": self.fingerprints,
         }
         return json.dumps(told, separators=(",", ":")).encode()
 
@@ -149,6 +153,7 @@ def _from_json(told: dict[str, Any]) -> Manifest:
         array_leaves=told["array_leaves"],
         arrays=tuple(map(row, told["arrays"])),
         bases=tuple((name, identity) for name, identity in told["bases"]),
+        fingerprints=dict(told.get("fingerprints", {})),
     )
     _insist_on_kinds(manifest)
     return manifest

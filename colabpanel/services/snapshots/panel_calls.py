@@ -16,8 +16,7 @@ from colabpanel.services.snapshots.catalog import contents, prune_snapshots, sna
 from colabpanel.services.snapshots.folder import SUFFIX
 from colabpanel.services.snapshots.models import Contents, Snapshot
 from colabpanel.services.snapshots.namespace import user_variables
-from colabpanel.services.snapshots.service import DumpDraft, draft, insist_on_any, load, write
-from colabpanel.services.snapshots.table import fingerprints
+from colabpanel.services.snapshots.service import draft, insist_on_any, load, write
 from colabpanel.services.waiting import between_cells
 
 __all__ = ["Dumped", "dump_chosen", "load_chosen", "new_name"]
@@ -30,12 +29,10 @@ class Dumped:
     Attributes:
         snapshot: What became of the variables.
         deleted: Older snapshots that were deleted.
-        fingerprints: What tells later whether the variables have changed.
     """
 
     snapshot: Snapshot
     deleted: Sequence[Path]
-    fingerprints: dict[str, str | None]
 
 
 def new_name(name: str) -> str:
@@ -80,12 +77,7 @@ def dump_chosen(
     target = Path(folder) / new_name(name)
     progress.start(None, "Waiting until no cell runs", unit="cells")
 
-    def take() -> tuple[DumpDraft, dict[str, str | None]]:
-        chosen = user_variables(host)
-        drafted = draft(chosen, names=names)
-        return drafted, fingerprints({key: chosen[key] for key in names})
-
-    drafted, seen = between_cells(host, take, progress)
+    drafted = between_cells(host, lambda: draft(user_variables(host), names=names), progress)
     insist_on_any(drafted)
     base = _newest(folder, name, host.root, progress) if incremental else None
     snapshot = write(target, drafted, base=base, root=host.root, progress=progress)
@@ -93,7 +85,7 @@ def dump_chosen(
     deleted: Sequence[Path] = ()
     if keep and snapshot.status == "ok":  # one that lacks something takes the place of none
         deleted = prune_snapshots(folder, keep=keep, name=prefix, root=host.root, progress=progress)
-    return Dumped(snapshot, deleted, seen)
+    return Dumped(snapshot, deleted)
 
 
 def _newest(folder: str, name: str, root: Path | None, progress: Progress) -> Path | None:

@@ -21,6 +21,7 @@ from colabpanel.services.saves import note_save
 from colabpanel.services.snapshots.base import BaseLeaves, beside
 from colabpanel.services.snapshots.capture import Capture
 from colabpanel.services.snapshots.describe import shape_of, type_of
+from colabpanel.services.snapshots.fingerprint import fingerprints
 from colabpanel.services.snapshots.folder import dependents_of
 from colabpanel.services.snapshots.foreign.kinds import kind_of
 from colabpanel.services.snapshots.foreign.service import load_foreign
@@ -55,7 +56,8 @@ class DumpDraft:
         modules = {name: value for name, value in variables.items() if issubclass(type(value), types.ModuleType)}
         others = {name: value for name, value in variables.items() if name not in modules}
         skeletons, failures = skeletons_of(others, capture)
-        self.draft: Draft = draft_of(skeletons, capture)
+        saved = {name: others[name] for name in others if name not in failures}
+        self.draft: Draft = draft_of(skeletons, capture, fingerprints(saved))
         sizes = sizes_of(self.draft)
         notes = {name: " ".join(skeleton.used.notes) for skeleton in skeletons for name in skeleton.names}
         needs = {name: found for skeleton in skeletons for found in [needs_of(skeleton)] for name in skeleton.names}

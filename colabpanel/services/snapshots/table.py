@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from colabpanel.services.snapshots.describe import shape_of, type_of
-from colabpanel.services.snapshots.fingerprint import fingerprint
+from colabpanel.services.snapshots.fingerprint import Fingerprints, fingerprint
 from colabpanel.services.snapshots.pickling import reason_of_type
 from colabpanel.services.snapshots.sizes import size_of
 
-__all__ = ["Change", "VariableInfo", "fingerprints", "variable_table"]
+__all__ = ["Change", "VariableInfo", "change_of", "variable_table"]
 
 Change = Literal["new", "changed", "same", "unknown"]
 
@@ -30,7 +30,7 @@ class VariableInfo:
         pickled: Bytes of extra memory that saving it takes, about: what of it has to be pickled.
         note: Why it cannot be saved, as far as its type tells; or what will be saved of it.
         savable: Whether it can be saved, as far as its type tells.
-        change: Since the last snapshot, as far as samples tell.
+        fingerprint: What tells later whether it has changed, as far as samples of it do.
     """
 
     name: str
@@ -41,22 +41,17 @@ class VariableInfo:
     pickled: int
     note: str
     savable: bool
-    change: Change
+    fingerprint: str | None
 
 
-def variable_table(variables: Mapping[str, Any], last: Mapping[str, str | None] | None = None) -> list[VariableInfo]:
-    """Return the variables, largest first.
-
-    Args:
-        variables: By name.
-        last: What `fingerprints` returned when the last snapshot was made; None if there is none.
-    """
+def variable_table(variables: Mapping[str, Any]) -> list[VariableInfo]:
+    """Return the variables, largest first."""
     largest = sorted(variables.items(), key=lambda item: -size_of(item[1]).held)
     counted = set[int]()
-    return [_info(name, value, counted, last) for name, value in largest]
+    return [_info(name, value, counted) for name, value in largest]
 
 
-def _info(name: str, value: Any, counted: set[int], last: Mapping[str, str | None] | None) -> VariableInfo:
+def _info(name: str, value: Any, counted: set[int]) -> VariableInfo:
     size = size_of(value, counted)
     is_module = isinstance(value, types.ModuleType)
     reason = "" if is_module else reason_of_type(value)
@@ -70,19 +65,15 @@ def _info(name: str, value: Any, counted: set[int], last: Mapping[str, str | Non
         pickled=size.pickled,
         note=note,
         savable=not reason,
-        change=_change(name, value, last),
+        fingerprint=fingerprint(value),
     )
 
 
-def _change(name: str, value: Any, last: Mapping[str, str | None] | None) -> Change:
-    if last is None or name not in last:
+def change_of(variable: VariableInfo, last: Fingerprints) -> Change:
+    """Return what became of a variable since a snapshot, of which the fingerprints are given."""
+    if variable.name not in last:
         return "new"
-    now, then = fingerprint(value), last[name]
+    now, then = variable.fingerprint, last[variable.name]
     if now is None or then is None:
         return "unknown"
     return "same" if now == then else "changed"
-
-
-def fingerprints(variables: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return what tells later whether variables have changed."""
-    return {name: fingerprint(value) for name, value in variables.items()}

@@ -22,6 +22,7 @@ from colabpanel.services.mounts import is_remote
 from colabpanel.services.snapshots.arrays import ArrayRow, plan_arrays
 from colabpanel.services.snapshots.capture import Capture, Leaf
 from colabpanel.services.snapshots.container import ContainerWriter
+from colabpanel.services.snapshots.fingerprint import Fingerprints
 from colabpanel.services.snapshots.lanes import Lanes
 from colabpanel.services.snapshots.manifest import LARGEST, MANIFEST, SIGNATURE, LeafEntry, Manifest, SkeletonEntry
 from colabpanel.services.snapshots.models import SavedVariable
@@ -47,6 +48,7 @@ class Draft(NamedTuple):
         array_leaves: The number of the first leaf that holds arrays.
         arrays: Where arrays are.
         firsts: The number of the first array of each row.
+        fingerprints: Of the variables, as they are now.
     """
 
     skeletons: list[Skeleton]
@@ -54,6 +56,7 @@ class Draft(NamedTuple):
     array_leaves: int
     arrays: list[ArrayRow]
     firsts: list[int]
+    fingerprints: Fingerprints
 
     @property
     def size(self) -> int:
@@ -71,7 +74,7 @@ class Draft(NamedTuple):
         return sorted({bisect.bisect_right(firsts, number) - 1 for number in numbers})
 
 
-def draft_of(skeletons: list[Skeleton], capture: Capture) -> Draft:
+def draft_of(skeletons: list[Skeleton], capture: Capture, fingerprints: Fingerprints) -> Draft:
     """Lay out what skeletons need."""
     leaves = {number for skeleton in skeletons for number in skeleton.used.leaves}
     arrays = sorted({number for skeleton in skeletons for number in skeleton.used.arrays})
@@ -81,7 +84,7 @@ def draft_of(skeletons: list[Skeleton], capture: Capture) -> Draft:
     )
     others = [leaf if number in leaves else None for number, leaf in enumerate(capture.leaves)]
     rows = [row._replace(private=row.stacked is None and row.first in capture.private) for row in rows]
-    return Draft(skeletons, [*others, *array_leaves], len(others), rows, [row.first for row in rows])
+    return Draft(skeletons, [*others, *array_leaves], len(others), rows, [row.first for row in rows], fingerprints)
 
 
 def write_snapshot(
@@ -202,6 +205,7 @@ def _write_all(
         array_leaves=draft.array_leaves,
         arrays=tuple(draft.arrays),
         bases=base.used if base is not None else (),
+        fingerprints=draft.fingerprints,
     )
     return manifest, reused
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import os
+import subprocess
 import sys
 import time
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -13,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colabpanel.services.snapshots.describe import shape_of
-from colabpanel.services.snapshots.fingerprint import fingerprint
+from colabpanel.services.snapshots.fingerprint import fingerprint, fingerprints
 from colabpanel.services.snapshots.sizes import size_of
-from colabpanel.services.snapshots.table import fingerprints, variable_table
+from colabpanel.services.snapshots.table import change_of, variable_table
 
 
 class Hostile:
@@ -84,7 +87,7 @@ def test_the_table_is_sorted_and_says_what_can_be_saved() -> None:
     assert not by_name["gen"].savable
     assert "import" in by_name["np"].note
     assert by_name["small"].shape == "1"
-    assert {row.change for row in rows} == {"new"}
+    assert {change_of(row, {}) for row in rows} == {"new"}
 
 
 def test_what_changed_since_the_last_snapshot() -> None:
@@ -103,7 +106,7 @@ def test_what_changed_since_the_last_snapshot() -> None:
     variables["list"][1][1]["a"] = 4
     variables["tensor"][3] = 1
     variables["new"] = 1
-    change = {row.name: row.change for row in variable_table(variables, last)}
+    change = {row.name: change_of(row, last) for row in variable_table(variables)}
     assert change == {
         "same": "same",
         "array": "changed",
@@ -122,6 +125,100 @@ def test_a_fingerprint_tells_small_values_apart(value: list[Any]) -> None:
     assert fingerprint(value) == fingerprint(list(value))
     assert fingerprint([*value, 1]) != fingerprint(value)
     assert fingerprint({"a": value}) != fingerprint({"b": value})
+
+
+def test_fingerprints_of_frames() -> None:
+    pandas = pytest.importorskip("pandas")
+
+    def frame() -> Any:
+        count = 1000
+        made = pandas.DataFrame(
+            {
+                "n": np.arange(count),
+                "f": np.linspace(0, 1, count),
+                "text": [f"row {number}" for number in range(count)],
+                "kind": pandas.Categorical(["a", "b"] * (count // 2)),
+                "when": pandas.date_range("2026-01-01", periods=count, tz="UTC"),
+                "maybe": pandas.array([1, None] * (count // 2), dtype="Int64"),
+                "mixed": [1, "a", None, pandas.Timestamp(0)] * (count // 4),
+            }
+        )
+        return made.set_index(["n", "text"], drop=False)
+
+    before = fingerprint(frame())
+    assert before is not None
+    assert fingerprint(frame()) == before
+    changes: list[Any] = [
+        ("f", 0, 2.0),
+        ("text", 0, "other"),
+        ("kind", 0, "b"),
+        ("when", 0, pandas.Timestamp("2020", tz="UTC")),
+        ("maybe", 0, 5),
+        ("mixed", 0, 2),
+    ]
+    for column, row, value in changes:
+        changed = frame()
+        changed.iloc[row, changed.columns.get_loc(column)] = value
+        assert fingerprint(changed) not in {before, None}, column
+    assert fingerprint(frame().rename(columns={"f": "g"})) != before
+    assert fingerprint(frame()[::-1]) != before
+    assert fingerprint(frame()["f"]) != fingerprint(frame()["f"].rename("g"))
+    assert fingerprint(frame().assign(own=[object()] * 1000)) is None
+
+
+def test_a_fingerprint_is_the_same_in_another_process() -> None:
+    text = "{'set': {'a', 'b', 'c', (1, 'd')}, 'frozen': frozenset('xyz'), 'list': [1.5, None, b'x', np.float32(2)]}"
+    value = eval(text)
+    code = (
+        "import numpy as np; from colabpanel.services.snapshots.fingerprint import fingerprint; "
+        f"print(fingerprint({text}))"
+    )
+    seen = set()
+    for seed in ("1", "2", "3"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        seen.add(done.stdout.strip())
+    assert seen == {fingerprint(value)}
+
+
+def test_a_look_copies_nothing_large() -> None:
+    torch = pytest.importorskip("torch")
+    large = np.zeros((4000, 4000))
+    values = [
+        large,
+        large[:, ::2],
+        large.T,
+        torch.from_numpy(large).t(),
+        torch.zeros(10_000_000).half()[::2],
+        "x" * 50_000_000,
+    ]
+    tracemalloc.start()
+    try:
+        assert None not in map(fingerprint, values)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_of_many_members_some_from_all_over_are_looked_at() -> None:
+    for many in (list(range(20_000)), {str(n): n for n in range(20_000)}, [[n] * 100 for n in range(2000)]):
+        assert fingerprint(many) is not None
+    images = [np.zeros((64, 64)) for _ in range(20_000)]
+    before = fingerprint(images)
+    for image in images[15_000:15_100]:
+        image[:] = 1
+    assert fingerprint(images) not in {before, None}
+    assert fingerprint(set(range(20_000))) is None
+
+
+def test_the_layout_of_an_array_does_not_count() -> None:
+    torch = pytest.importorskip("torch")
+    wide = np.arange(1_000_000.0).reshape(1000, 1000)
+    assert fingerprint(np.asfortranarray(wide)) == fingerprint(wide)
+    half = torch.from_numpy(wide).bfloat16()
+    assert fingerprint(half.t()) not in {fingerprint(half), None}
+    assert fingerprint(half.t()) == fingerprint(half.t().contiguous())
+    assert fingerprint(np.float64(1)) not in {fingerprint(np.float64(2)), None}
 
 
 def test_fingerprints_of_odd_arrays() -> None:
