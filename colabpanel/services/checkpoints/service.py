@@ -6,7 +6,7 @@ import contextlib
 import time
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from colabpanel.errors import ColabPanelError
 from colabpanel.progress import Progress
-from colabpanel.services.checkpoints.callbacks import callback_class
+from colabpanel.services.checkpoints.callbacks import callback_class, prepare_keras
 from colabpanel.services.checkpoints.frameworks._base import Parts
 from colabpanel.services.checkpoints.given import extra_of, given, wanted_of
 from colabpanel.services.checkpoints.metrics import insist_on
 from colabpanel.services.checkpoints.mirroring import Mirroring
 from colabpanel.services.checkpoints.models import Checkpoint
+from colabpanel.services.checkpoints.on_error import ErrorSaving
 from colabpanel.services.checkpoints.opened import OpenedCheckpoints
 from colabpanel.services.checkpoints.places import first_place, places_of, request_place
 from colabpanel.services.checkpoints.policy import Schedule, policy_of
@@ -88,6 +89,7 @@ class Checkpoints(OpenedCheckpoints):
         super().__init__(local, Store(self.mirror) if self.mirror else None, policy)
         self._mirroring = Mirroring(local, self._mirror, policy) if self._mirror else None
         self._saver = Saver(local, policy, self._saved, self._taken)
+        self._on_error = ErrorSaving(self.settle)
         _settle_others(local.folder)
         with disk_errors_in_words():
             self._requests = Requests(apart(lambda _: request_place(self.directory), Progress()))
@@ -98,6 +100,7 @@ class Checkpoints(OpenedCheckpoints):
                 self._mirroring.taken = taken
                 if local.records():
                     self._mirroring.wake(prune=False)
+        prepare_keras()
         _active.add(self)
 
     def __enter__(self) -> Self:
@@ -139,6 +142,7 @@ class Checkpoints(OpenedCheckpoints):
             InputError: There is no such metric, though the checkpoint is saved; or it cannot be saved.
             StorageError: The checkpoint before this one could not be written.
         """
+        self._on_error.training_goes_on()
         wanted = wanted_of(step, epoch, metrics, tags)
         step, self._step, self._epoch = wanted.step, wanted.step, wanted.epoch
         self._warn_of_mirror()
@@ -164,6 +168,7 @@ class Checkpoints(OpenedCheckpoints):
 
     def is_due(self, step: int, epoch: float | None = None) -> bool:
         """Whether a checkpoint is due where training is now, by the schedule or because one was asked for."""
+        self._on_error.training_goes_on()
         self._step, self._epoch = step, epoch
         return self._requests.is_open() or self._schedule.is_due(step)
 
@@ -179,16 +184,22 @@ class Checkpoints(OpenedCheckpoints):
             model: See `save`. Step and epoch are those that the last call, or a callback, has told.
             **what: See `save`.
         """
+        self._on_error.training_goes_on()
         try:
             yield
         except BaseException as error:
-            told = {"step": self._step or 0, "epoch": self._epoch, "tags": (type(error).__name__,), **what}
-            for save in (self.settle, lambda: self.save(model, **told).result()):
-                try:  # that the one before could not be written does not keep this one from it
-                    save()
-                except Exception as problem:  # noqa: BLE001 - the error of training is what matters
-                    warnings.warn(f"A checkpoint was not saved on this error: {problem}", RuntimeWarning, stacklevel=3)
+            told = {"step": self._step or 0, "epoch": self._epoch, **what}
+            self.save_on_error(error, lambda tag: self.save(model, **{"tags": (tag,), **told}))
             raise
+
+    def save_on_error(self, error: BaseException, save: Callable[[str], Future[Checkpoint]]) -> None:
+        """Save a checkpoint for an error that ends training, unless one was; what keeps it from that is a warning.
+
+        Args:
+            error: The error.
+            save: Saves it, with the tag it is given.
+        """
+        self._on_error.save(error, save)
 
     def prune(self) -> list[str]:
         """Delete what the policy does not keep, here and on the mirror, as is done after each saving.

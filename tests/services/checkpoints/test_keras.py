@@ -141,6 +141,7 @@ def test_random_numbers_of_keras_and_of_what_is_not_here() -> None:
     import json
 
     keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(0)
     keras.random.uniform((1,))
     state = random_state()
     expected = keras.ops.convert_to_numpy(keras.random.uniform((3,))).tolist()
@@ -182,18 +183,69 @@ def test_a_keras_optimizer_is_left_alone_where_it_is_another_or_the_model_does_n
     assert numbers(wider) == before
 
 
-def test_an_error_in_training_is_saved_where_it_stood(tmp_path: Path) -> None:
+def _failing(step: int, error: type[BaseException]) -> Any:
     keras = pytest.importorskip("keras")
 
     class Failing(keras.callbacks.Callback):  # type: ignore[name-defined]
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            if self.model.optimizer.iterations == 7:
-                raise RuntimeError
+        batches = 0
 
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.batches += 1
+            if self.batches == step:
+                raise error
+
+    return Failing()
+
+
+def _told(checkpoints: Checkpoints) -> list[Any]:
+    return [(row.step, row.epoch, row.tags) for row in checkpoints.table()]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_error_in_training_is_saved_where_it_stood(tmp_path: Path, error: type[BaseException]) -> None:
+    keras = pytest.importorskip("keras")
     x, y = _data()
     model = _keras_model(0)
     checkpoints = Checkpoints(tmp_path / "run", monitor="loss", keep_last=None)
-    with pytest.raises(RuntimeError), checkpoints.saving_on_error(model):
-        model.fit(x, y, batch_size=16, epochs=4, verbose=0, callbacks=[checkpoints.keras(), Failing()])
-    row = checkpoints.table()[-1]
-    assert (row.step, row.epoch, row.tags) == (7, 1, ("RuntimeError",))
+    with pytest.raises(error):
+        model.fit(x, y, batch_size=16, epochs=4, verbose=0, callbacks=[checkpoints.keras(), _failing(7, error)])
+    assert _told(checkpoints) == [(4, 1, ()), (7, 1, (error.__name__,))]
+    other = _keras_model(1)
+    checkpoints.restore(other, which="last")
+    for one, two in zip(model.weights, other.weights, strict=True):
+        assert np.array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(two))
+
+
+def test_an_error_that_two_notice_is_saved_once(tmp_path: Path) -> None:
+    x, y = _data()
+    model = _keras_model(0)
+    checkpoints = Checkpoints(tmp_path / "run", monitor="loss", keep_last=None)
+    callbacks = [checkpoints.keras(), _failing(3, RuntimeError)]
+    for _ in range(2):
+        with pytest.raises(RuntimeError), checkpoints.saving_on_error(model):
+            model.fit(x, y, batch_size=16, epochs=1, verbose=0, callbacks=callbacks)
+        callbacks[1] = _failing(2, RuntimeError)
+    assert _told(checkpoints) == [(3, 0, ("RuntimeError",)), (5, 0, ("RuntimeError",))]
+
+
+def test_errors_of_the_data_are_saved_and_those_before_or_of_others_are_not(tmp_path: Path) -> None:
+    x, y = _data()
+
+    def batches() -> Any:
+        for _ in range(50):  # more than any backend fetches ahead
+            yield x[:16], y[:16]
+        raise ValueError("the disk is gone")
+
+    model, other = _keras_model(0), _keras_model(0)
+    checkpoints = Checkpoints(tmp_path / "run", monitor="loss", keep_last=None)
+    callback = checkpoints.keras()
+    with pytest.raises(TypeError):
+        model.fit(x, y, batch_size="no", verbose=0, callbacks=[callback])
+    with pytest.raises(RuntimeError):
+        other.fit(x, y, batch_size=16, epochs=1, verbose=0, callbacks=[_failing(2, RuntimeError)])
+    assert _told(checkpoints) == []
+    with pytest.raises(Exception, match="the disk is gone"):
+        model.fit(batches(), steps_per_epoch=90, epochs=1, verbose=0, callbacks=[callback])
+    ((step, epoch, tags),) = _told(checkpoints)
+    assert (epoch, len(tags)) == (0, 1)
+    assert step == 50

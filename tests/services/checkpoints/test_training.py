@@ -219,6 +219,41 @@ def test_transformers_saves_when_asked_and_its_weights_are_read(tmp_path: Path) 
         checkpoints.restore(other, which=10)
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_transformers_resumes_from_where_an_error_ended_it(tmp_path: Path, error: type[BaseException]) -> None:
+    whole = _transformers(0, tmp_path / "a", 3, [])
+    whole.train()
+    checkpoints = Checkpoints(tmp_path / "run", monitor="val_loss", keep_last=None)
+    half = _transformers(0, tmp_path / "b", 3, [checkpoints.transformers(), _failing_trainer(6, error)])
+    with pytest.raises(error), checkpoints.saving_on_error(half.model):
+        half.train()
+    rows = [(row.step, row.epoch, row.framework, row.tags) for row in checkpoints.table()]
+    assert rows == [(4, 1, "transformers", ()), (6, 1.5, "transformers", (error.__name__,))]
+    resumed = _transformers(0, tmp_path / "c", 3, [])
+    resumed.train(resume_from_checkpoint=str(checkpoints.path("last")))
+    for one, two in zip(whole.model.state_dict().values(), resumed.model.state_dict().values(), strict=True):
+        assert one.equal(two)
+
+
+def _failing_trainer(step: int, error: type[BaseException]) -> Any:
+    transformers = pytest.importorskip("transformers")
+
+    class Failing(transformers.TrainerCallback):  # type: ignore[name-defined]
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step == step:
+                raise error
+
+    return Failing()
+
+
+def test_a_trainer_that_does_not_begin_leaves_nothing(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "run", monitor="val_loss")
+    trainer = _transformers(0, tmp_path / "a", 1, [checkpoints.transformers()])
+    with pytest.raises(Exception, match="nowhere"):
+        trainer.train(resume_from_checkpoint=str(tmp_path / "nowhere"))
+    assert checkpoints.table() == []
+
+
 # scikit-learn, and whatever is no model of a library
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from importlib import import_module
 from typing import Any
 
 from colabpanel.errors import MissingLibraryError
 
-__all__ = ["callback_class"]
+__all__ = ["callback_class", "prepare_keras"]
 
 
 def callback_class(library: str) -> Any:
@@ -23,3 +25,13 @@ def callback_class(library: str) -> Any:
             f"This callback needs {library.capitalize()}, which is not installed.", hint=f"Run: pip install {library}"
         ) from None
     return getattr(module, f"{library.capitalize()}Callback")
+
+
+def prepare_keras() -> None:
+    """Let Keras, if it is loaded, tell its callbacks of errors before any is made.
+
+    In ``model.fit(..., callbacks=[checkpoints.keras()])`` Python looks ``fit`` up before it makes the callback.
+    """
+    if "keras" in sys.modules:
+        with contextlib.suppress(MissingLibraryError):
+            callback_class("keras")

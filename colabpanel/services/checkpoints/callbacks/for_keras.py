@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from keras import Model
 from keras.callbacks import Callback
 from keras.ops import convert_to_numpy
 
+from colabpanel.services.checkpoints.callbacks.errors import tell_errors
+
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from colabpanel.services.checkpoints.models import Checkpoint
     from colabpanel.services.checkpoints.service import Checkpoints
 
 __all__ = ["KerasCallback"]
 
 
+_training: set[KerasCallback] = set()
+"""Held here, for nothing else does once Keras has cut its own frames out of the error's traceback."""
+
+
+def _tell(model: Any, error: BaseException) -> None:
+    for callback in [one for one in _training if one.model is model]:
+        callback.on_exception(error)
+
+
 class KerasCallback(Callback):
-    """Saves the model after each epoch, and between them when it is due.
+    """Saves the model after each epoch, between them when it is due, and when an error ends training.
 
     Args:
         checkpoints: Where to.
@@ -22,11 +37,12 @@ class KerasCallback(Callback):
 
     def __init__(self, checkpoints: Checkpoints) -> None:
         super().__init__()
-        self._checkpoints, self._step, self._epoch = checkpoints, 0, 0
+        self._checkpoints, self._step, self._epoch, self._saved_step = checkpoints, 0, 0, 0
 
     def on_train_begin(self, logs: Any = None) -> None:
+        _training.add(self)
         iterations = getattr(getattr(self.model, "optimizer", None), "iterations", 0)
-        self._step = int(convert_to_numpy(iterations))
+        self._step = self._saved_step = int(convert_to_numpy(iterations))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
@@ -41,9 +57,20 @@ class KerasCallback(Callback):
         self._save(epoch + 1, logs)
 
     def on_train_end(self, logs: Any = None) -> None:
+        _training.discard(self)
         self._checkpoints.settle()
 
-    def _save(self, epoch: int, metrics: Any) -> None:
+    def on_exception(self, error: BaseException) -> None:
+        """Save the model as it is when an error, or who interrupts it, ends training."""
+        _training.discard(self)
+        if self._step != self._saved_step:
+            self._checkpoints.save_on_error(error, lambda tag: self._save(self._epoch, None, tag))
+
+    def _save(self, epoch: int, metrics: Any, *tags: str) -> Future[Checkpoint]:
         if hasattr(self.model, "jax_state_sync"):  # on JAX the weights are elsewhere while it trains
             self.model.jax_state_sync()
-        self._checkpoints.save(self.model, step=self._step, epoch=epoch, metrics=metrics)
+        self._saved_step = self._step
+        return self._checkpoints.save(self.model, step=self._step, epoch=epoch, metrics=metrics, tags=tags)
+
+
+tell_errors(Model, "fit", _tell)

@@ -14,6 +14,9 @@ from colabpanel.services.checkpoints.frameworks.lightning_trainer import LIGHTNI
 from colabpanel.services.checkpoints.randomness import RANDOM, restore_random
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from colabpanel.services.checkpoints.models import Checkpoint
     from colabpanel.services.checkpoints.service import Checkpoints
 
 __all__ = ["LightningCallback"]
@@ -48,13 +51,12 @@ class LightningCallback(Callback):
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         if trainer.global_step and self._saved_step != trainer.global_step:
-            self._save(trainer, None, type(exception).__name__)
-        self._checkpoints.settle()
+            self._checkpoints.save_on_error(exception, lambda tag: self._save(trainer, None, tag))
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         self._checkpoints.settle()
 
-    def _save(self, trainer: Any, metrics: Any, *tags: str) -> None:
+    def _save(self, trainer: Any, metrics: Any, *tags: str) -> Future[Checkpoint]:
         self._saved_step = step = trainer.global_step
         epochs = trainer.current_epoch + int(trainer.is_last_batch)
-        self._checkpoints.save(trainer, step=step, epoch=epochs, metrics=metrics, tags=tags)
+        return self._checkpoints.save(trainer, step=step, epoch=epochs, metrics=metrics, tags=tags)
