@@ -164,7 +164,9 @@ class CheckpointsCard:
             self._is_looking = False
             if turn != self._asked:
                 return
-            if found != self._found:
+            if found.is_awaited and not self._found.is_awaited:
+                self._note("The folder is not there any more.", "warning")
+            elif found != self._found:
                 self._show(folder, found)
             else:
                 self._draw_table()  # they have grown older
@@ -183,13 +185,15 @@ class CheckpointsCard:
 
     def _tell(self) -> None:
         found = self._found
-        if found.failure or self._undecided:
+        if found.is_awaited:
+            self._note("This folder is not there yet. It is looked at every few seconds, until training makes it.")
+        elif found.failure or self._undecided:
             self._note(found.failure or self._undecided, "warning")
         else:
             self._note(f"In the background: {found.activity}." if found.activity else "")
 
     def _show(self, folder: str, found: ListedCheckpoints) -> None:
-        self._folder, self._found = folder, found
+        self._folder, self._found = "" if found.is_awaited else folder, found
         names = metric_names(found.rows)
         if tuple(names) != tuple(self.metric.options):
             kept = self.metric.value if self.metric.value in names else (names[0] if names else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colabpanel.errors import InputError
+from colabpanel.errors import InputError, StorageError
 from colabpanel.jobs import JobRunner
 from colabpanel.panel import Panel
+from colabpanel.services.checkpoints import service
 from colabpanel.services.checkpoints.panel_calls import restore_into
 from colabpanel.services.checkpoints.service import Checkpoints, active_checkpoints
 from colabpanel.tabs.checkpoints import CheckpointsTab
@@ -227,8 +229,40 @@ def test_weights_are_exported(make_panel: Callable[..., Panel], host: FakeHost) 
     assert "was not written by colabpanel" in tab.notice.value
 
 
-def test_a_folder_that_is_not_there_is_told(tab: CheckpointsTab, run: Path) -> None:
-    tab.folder.folder.path = str(run / "missing")
+def test_training_is_awaited_where_it_has_not_begun(
+    make_panel: Callable[..., Panel], host: FakeHost, tick: Callable[[Panel], None], clock: FakeClock
+) -> None:
+    panel, run = make_panel(host), host.workspace / "later"
+    tab = _tab(panel)
+    tab.folder.folder.path = str(run)
+    tab.folder.list_button.click()
+    assert "not there yet" in tab.folder.note.value
+    tab.folder.save_button.click()
+    tab.update()
+    assert "no training has opened it" in tab.folder.jobs.message.value
+    assert not run.exists()
+    with elsewhere(run) as checkpoints:
+        tab.folder.save_button.click()
+        tab.update()
+        assert "Training on this machine" in tab.folder.jobs.message.value
+        assert checkpoints.save_if_due({"w": 1}, step=1, metrics={"val_loss": 1.0})
+    clock.now += 5
+    tick(panel)
+    assert "step-00000001" in tab.folder.table.value
+    assert tab.folder.note.value == ""
+
+
+@contextlib.contextmanager
+def elsewhere(folder: Path) -> Iterator[Checkpoints]:
+    """Open a folder as another process does, of which the panel knows nothing."""
+    with Checkpoints(folder, monitor="val_loss") as checkpoints:
+        service._active.discard(checkpoints)
+        yield checkpoints
+
+
+def test_a_file_in_place_of_a_folder_is_told(tab: CheckpointsTab, run: Path) -> None:
+    (run / "file").touch()
+    tab.folder.folder.path = str(run / "file")
     tab.folder.list_button.click()
     assert "is not a folder" in tab.folder.jobs.message.value
     tab.folder.folder.path = ""
@@ -316,6 +350,23 @@ def test_what_is_told_of_a_checkpoint_is_of_the_one_that_is_chosen(
 
 
 def test_that_a_folder_does_not_answer_is_told_until_it_does(
+    tab: CheckpointsTab, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(*_: object) -> None:
+        raise StorageError("Drive is not mounted.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("colabpanel.tabs._checkpoints_card.list_checkpoints", hang)
+        clock.now += 5
+        tab.context.refresher.tick()
+    assert "does not answer: Drive is not mounted." in tab.folder.note.value
+    assert "step-00000002" in tab.folder.table.value
+    clock.now += 5
+    tab.context.refresher.tick()
+    assert tab.folder.note.value == ""
+
+
+def test_that_a_folder_has_gone_is_told_until_it_is_back(
     make_panel: Callable[..., Panel], host: FakeHost, run: Path, tick: Callable[[Panel], None], clock: FakeClock
 ) -> None:
     panel = make_panel(host)
@@ -325,7 +376,7 @@ def test_that_a_folder_does_not_answer_is_told_until_it_does(
     run.rename(run.with_name("away"))
     clock.now += 5
     tick(panel)
-    assert "does not answer" in tab.folder.note.value
+    assert "not there any more" in tab.folder.note.value
     assert "step-00000002" in tab.folder.table.value
     run.with_name("away").rename(run)
     clock.now += 5

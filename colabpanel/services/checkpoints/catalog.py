@@ -18,6 +18,7 @@ from colabpanel.services.checkpoints.requests import REQUEST
 from colabpanel.services.checkpoints.restoring import Copies, candidates
 from colabpanel.services.checkpoints.store import Store
 from colabpanel.services.disks import disk_errors_in_words
+from colabpanel.services.mounts import insist_on_drive
 from colabpanel.services.paths import resolve_inside
 from colabpanel.services.waiting import apart
 
@@ -26,6 +27,7 @@ __all__ = [
     "copies_in",
     "delete_checkpoints",
     "delete_copies",
+    "is_awaited",
     "pin_checkpoint",
     "prune_checkpoints",
     "request_checkpoint",
@@ -104,6 +106,23 @@ def checkpoints(
     policy = None if monitor is None else policy_of(monitor, mode, None, None)
     with disk_errors_in_words():
         return apart(lambda _: _listed(_folder(directory, root), policy), progress or Progress())
+
+
+def is_awaited(directory: str | Path, *, root: str | Path | None = None, progress: Progress | None = None) -> bool:
+    """Return whether a folder is not there, so that training may still make it.
+
+    Raises:
+        PathError: It lies outside of the root.
+        StorageError: The disk failed, or Drive is not mounted.
+    """
+    folder = resolve_inside(root, directory)
+
+    def work(_: Progress) -> bool:
+        insist_on_drive(folder)
+        return not folder.exists()
+
+    with disk_errors_in_words():
+        return apart(work, progress or Progress())
 
 
 def _folder(directory: str | Path, root: str | Path | None) -> Path:
@@ -260,13 +279,20 @@ def request_checkpoint(directory: str | Path, *, root: str | Path | None = None)
     """Ask training that saves into a folder, in whatever process of this machine, to save at its next batch.
 
     Raises:
-        PathError: There is no such folder.
+        PathError: There is no such folder, and no training of this machine has opened it.
         StorageError: The disk failed.
     """
 
     def work(_: Progress) -> None:
-        place = request_place(_folder(directory, root))
-        place.mkdir(parents=True, exist_ok=True)
+        folder = resolve_inside(root, directory)
+        place = request_place(folder)
+        if not place.is_dir():
+            if not folder.is_dir():
+                raise PathError(
+                    f"{directory} is not there: no training has opened it.",
+                    hint="Begin training with Checkpoints(directory), then ask again.",
+                )
+            place.mkdir(parents=True, exist_ok=True)
         (place / REQUEST).touch()
 
     with disk_errors_in_words():

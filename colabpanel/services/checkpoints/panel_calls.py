@@ -11,6 +11,7 @@ from colabpanel.progress import Progress
 from colabpanel.services.checkpoints.catalog import (
     checkpoints,
     delete_checkpoints,
+    is_awaited,
     pin_checkpoint,
     request_checkpoint,
     verify_checkpoints,
@@ -41,11 +42,13 @@ class ListedCheckpoints:
         rows: The checkpoints, oldest first.
         activity: What is being written or copied, or nothing.
         failure: What went wrong in the background, or nothing.
+        is_awaited: Whether the folder is not there yet.
     """
 
     rows: tuple[Checkpoint, ...]
     activity: str = ""
     failure: str = ""
+    is_awaited: bool = False
 
 
 def active_in(directory: str) -> Checkpoints | None:
@@ -64,6 +67,8 @@ def list_checkpoints(progress: Progress, /, host: Host, directory: str) -> Liste
     """
     active = active_in(directory)
     if active is None:
+        if is_awaited(directory, root=host.root, progress=progress):
+            return ListedCheckpoints((), is_awaited=True)
         return ListedCheckpoints(tuple(checkpoints(directory, root=host.root, progress=progress)))
     failure = active.failure
     return ListedCheckpoints(tuple(active.table()), active.activity, str(failure) if failure else "")

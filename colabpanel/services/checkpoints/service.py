@@ -48,7 +48,8 @@ class Checkpoints(OpenedCheckpoints):
     """A folder of checkpoints, written in the background and kept by rule.
 
     Args:
-        directory: The folder. Where it lies on Drive or a network, checkpoints are written to local disk first.
+        directory: The folder, which is made. Where it lies on Drive or a network, checkpoints are written to local disk
+            first.
         monitor: The metric that tells which is best. Other names that libraries have for it are understood.
         mode: ``max`` or ``min``; ``auto`` decides by the name of the metric.
         keep_best: How many of the best are kept; None keeps all.
@@ -93,6 +94,7 @@ class Checkpoints(OpenedCheckpoints):
         _settle_others(local.folder)
         with disk_errors_in_words():
             self._requests = Requests(apart(lambda _: request_place(self.directory), Progress()))
+            local.folder.mkdir(parents=True, exist_ok=True)  # a place that takes none is told now, not after an epoch
             local.sweep()
             latest, taken = apart(lambda _: _seen_on(self._mirror), Progress())
             self._saver.is_later_than(latest)
