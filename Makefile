@@ -84,7 +84,7 @@ frameworks: .venv-frameworks/ready
 # make bench ONLY=panel
 bench: .venv/ready
 	@$(NEWEST)/python -m compileall -q colabpanel  # as pip does when it installs
-	@for name in $(or $(ONLY),panel staging packing snapshots checkpoints memory transfer images browsing remote); do PYTHONPATH=. $(NEWEST)/python benchmarks/$$name.py || exit 1; done
+	@for name in $(or $(ONLY),panel staging packing snapshots checkpoints memory transfer images browsing remote gpu); do PYTHONPATH=. $(NEWEST)/python benchmarks/$$name.py || exit 1; done
 
 .venv/ready: pyproject.toml constraints/newest.txt
 	$(PYTHON) -m venv .venv
