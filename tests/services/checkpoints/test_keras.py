@@ -248,4 +248,4 @@ def test_errors_of_the_data_are_saved_and_those_before_or_of_others_are_not(tmp_
         model.fit(batches(), steps_per_epoch=90, epochs=1, verbose=0, callbacks=[callback])
     ((step, epoch, tags),) = _told(checkpoints)
     assert (epoch, len(tags)) == (0, 1)
-    assert step == 50
+    assert step in {49, 50}  # JAX on a GPU fetches one ahead

@@ -100,6 +100,18 @@ def test_lightning_resumes_to_the_bit(tmp_path: Path) -> None:
         assert one.equal(two)
 
 
+def test_lightning_resumes_to_the_bit_without_validation(tmp_path: Path) -> None:
+    trainer, whole = _lightning(0, tmp_path, 4, [])
+    trainer.fit(whole, _loaders()[0])
+    for epochs in (1, 3):
+        checkpoints = Checkpoints(tmp_path / f"run-{epochs}", monitor="loss", keep_last=None)
+        trainer, half = _lightning(0, tmp_path, epochs, [checkpoints.lightning()])
+        trainer.fit(half, _loaders()[0])
+        trainer, resumed = _lightning(1, tmp_path, 4, [checkpoints.lightning()])
+        trainer.fit(resumed, _loaders()[0], ckpt_path=checkpoints.path("last") / "lightning.ckpt")
+        assert resumed.losses == whole.losses[4 * epochs :]
+
+
 def test_lightning_files_are_read_without_running_code(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
 

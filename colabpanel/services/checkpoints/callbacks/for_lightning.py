@@ -36,6 +36,7 @@ class LightningCallback(Callback):
         resumed = Path(str(trainer.ckpt_path)) if trainer.ckpt_path else None
         if resumed is not None and resumed.name == LIGHTNING and (resumed.parent / RANDOM).exists():
             restore_random((resumed.parent / RANDOM).read_bytes())
+            _draw_the_order_anew(trainer.fit_loop)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self._checkpoints.is_due(trainer.global_step):
@@ -60,3 +61,12 @@ class LightningCallback(Callback):
         self._saved_step = step = trainer.global_step
         epochs = trainer.current_epoch + int(trainer.is_last_batch)
         return self._checkpoints.save(trainer, step=step, epoch=epochs, metrics=metrics, tags=tags)
+
+
+def _draw_the_order_anew(loop: Any) -> None:
+    """Make the iterator over the data once more, now that random numbers are those of then.
+
+    Each epoch begins with it; but Lightning 2.6 takes one that it made before for the first epoch after a whole one.
+    """
+    if getattr(loop, "is_resuming", False) and not loop.epoch_loop.restarting:
+        iter(loop._data_fetcher)  # noqa: SLF001 - as the loop does it
