@@ -69,9 +69,7 @@ def test_gradients_and_states_on_the_gpu_count(torch: Any, host: FakeHost) -> No
 
 def test_a_part_of_a_tensor_is_copied_on_the_gpu(torch: Any, host: FakeHost) -> None:
     host.variables["part"] = torch.arange(4 * MB, device="cuda")[5:10]
-    with pytest.raises(
-        InputError, match="32.0 MB, all of which it keeps in memory"
-    ) as left:  # nothing tells who else has it
+    with pytest.raises(InputError, match="all of which it keeps in memory") as left:  # nothing tells who else has it
         shrink("part", how="copy", host=host)
     exec(left.value.hint.removeprefix("Run: "), host.variables)
     assert host.variables["part"].untyped_storage().nbytes() == 40
