@@ -146,7 +146,8 @@ def test_models_of_keras_are_counted_to_the_last_weight(host: FakeHost) -> None:
     model.optimizer.build(model.trainable_variables)
     host.variables.update(model=model, optimizer=model.optimizer, weight=model.variables[0])
     found = rows(host)
-    assert found["model"].size == pytest.approx(12 * (1000 * 1000 + 1000), rel=0.01)
+    held = found["model"].size + found["model"].device_size  # where there is a GPU, Keras puts them there
+    assert held == pytest.approx(12 * (1000 * 1000 + 1000), rel=0.01)
     assert found["optimizer"].size + found["weight"].size < 10_000
     assert set(found["model"].shares) == {"optimizer", "weight"}
 
