@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from colabpanel.progress import Progress
+from colabpanel.services.snapshots import catalog
 from colabpanel.services.snapshots.catalog import delete_snapshot, prune_snapshots
+from colabpanel.services.snapshots.inspecting import list_here
 from colabpanel.services.snapshots.service import dump, load
 
 __all__ = ["dump_here", "fold_here", "prune_here", "round_trip", "value_of", "variables_of"]
@@ -49,5 +51,6 @@ def fold_here(path: str, progress: Progress) -> dict[str, Any]:
 
 
 def prune_here(folder: str, keep: int, progress: Progress) -> dict[str, Any]:
-    """Delete older snapshots."""
+    """Delete older snapshots, listed in this process: starting a child for that takes longer than all the rest."""
+    vars(catalog)["call_isolated"] = lambda _target, arguments, *, progress: list_here(**arguments, progress=progress)
     return {"deleted": [path.name for path in prune_snapshots(folder, keep=keep, progress=progress)]}
