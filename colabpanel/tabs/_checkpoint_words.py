@@ -147,12 +147,18 @@ def restore_code(row: Checkpoint | None, variable: str) -> list[str]:
     """Return the code that restores a checkpoint."""
     if row is None:
         return ["import colabpanel", "", 'checkpoints = colabpanel.Checkpoints("checkpoints", monitor="val_loss")']
-    folder = str(row.path.parent)
+    folder, filled = str(row.path.parent), f"globals().get({variable!r})"  # it may be none yet
     if row.kind == "colabpanel":
         return [
             "import colabpanel",
             "",
             f"checkpoints = colabpanel.Checkpoints({folder!r})",
-            f"restored = checkpoints.restore({variable}, which={row.name!r})",
+            f"restored = checkpoints.restore({filled}, which={row.name!r})",
+            f"{variable} = restored.model",
         ]
-    return ["import colabpanel", "", f"restored = colabpanel.restore_checkpoint({folder!r}, {row.name!r}, {variable})"]
+    return [
+        "import colabpanel",
+        "",
+        f"restored = colabpanel.restore_checkpoint({folder!r}, {row.name!r}, {filled})",
+        f"{variable} = restored.model",
+    ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from colabpanel.panel import Panel
 from colabpanel.services.checkpoints import service
 from colabpanel.services.checkpoints.panel_calls import restore_into
 from colabpanel.services.checkpoints.service import Checkpoints, active_checkpoints
+from colabpanel.tabs._checkpoint_words import restore_code
 from colabpanel.tabs.checkpoints import CheckpointsTab
 from tests.fakes import FakeClock, FakeHost, HeldWork, RecordingProgress
 
@@ -127,15 +130,31 @@ def test_another_process_is_asked_by_the_folder(tab: CheckpointsTab, run: Path) 
     assert Checkpoints(run, monitor="val_loss").is_due(1)
 
 
-def test_a_checkpoint_is_restored_into_a_variable(tab: CheckpointsTab, host: FakeHost) -> None:
+def test_a_checkpoint_is_restored_into_a_variable(tab: CheckpointsTab, host: FakeHost, run: Path) -> None:
     card = tab.chosen
     card.restore_button.click()
     assert "No checkpoint is chosen." in tab.notice.value
     card.chosen.value = ["step-00000002"]
     card.variable.value = "best"
-    assert "restored = checkpoints.restore(best, which=&#x27;step-00000002&#x27;)" in card.code.value
+    (row,) = [row for row in Checkpoints(run, monitor="val_loss").table() if row.name == "step-00000002"]
+    code = restore_code(row, "best")
+    assert all(html.escape(line) in card.code.value for line in code)
+    space: dict[str, Any] = {}
+    exec("\n".join(code), space)
+    assert space["best"]["w"].tolist() == [[2, 2], [2, 2]]
     card.restore_button.click()
     assert "Restored model" in _said(tab)
+    assert host.variables["best"]["w"].tolist() == [[2, 2], [2, 2]]
+    host.variables["data"] = [1, 2, 3]
+    card.variable.value = "data"
+    card.restore_button.click()
+    assert "data is a list, and the checkpoint holds a dict" in _said(tab)
+    assert host.variables["data"] == [1, 2, 3]
+    host.variables["best"] = {"w": 0}
+    card.variable.value = "best"
+    card.restore_button.click()
+    assert "into best." in _said(tab)
+    assert "cannot be filled" not in _said(tab)
     assert host.variables["best"]["w"].tolist() == [[2, 2], [2, 2]]
     card.variable.value = "not a name"
     card.restore_button.click()

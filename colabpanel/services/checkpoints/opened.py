@@ -47,7 +47,7 @@ class OpenedCheckpoints:
         self._epoch: float | None = None
         self._random: bytes | None = None
 
-    def settle(self) -> None:
+    def _finish_writing(self) -> None:
         """Wait until nothing is being written here."""
 
     def _resumed(self, step: int) -> None:
@@ -89,7 +89,7 @@ class OpenedCheckpoints:
             TrustError: Loading would run code that nobody vouches for.
             StorageError: The disk failed.
         """
-        self.settle()
+        self._finish_writing()
         parts, damaged = Parts(model, optimizer, scheduler, dict(extra or {})), Damaged()
         with disk_errors_in_words():
             folders = self._whole(which, damaged, progress or Progress())
@@ -123,7 +123,7 @@ class OpenedCheckpoints:
             InputError: There is no such checkpoint, or none that can be read.
             StorageError: The disk failed.
         """
-        self.settle()
+        self._finish_writing()
         damaged = Damaged()
         with disk_errors_in_words():
             for _one, folder in self._whole(which, damaged, progress or Progress()):
@@ -153,7 +153,7 @@ class OpenedCheckpoints:
 
     def verify(self, *, progress: Progress | None = None) -> list[VerifiedCheckpoint]:
         """Read all files of all copies and compare them with what was saved."""
-        self.settle()
+        self._finish_writing()
         return apart(lambda relay: verified(self._local, self._mirror, relay), progress or Progress())
 
     def pin(self, which: str | int, *, pinned: bool = True) -> Checkpoint:
@@ -171,7 +171,7 @@ class OpenedCheckpoints:
             InputError: There is no such checkpoint, or it is pinned; nothing is deleted then.
             StorageError: The disk failed.
         """
-        self.settle()
+        self._finish_writing()
         with disk_errors_in_words():
             found = self._copies()
             chosen = [candidates(found, one, self.policy)[0].record for one in which]
@@ -189,7 +189,7 @@ class OpenedCheckpoints:
         return [one for identity in wanted for one in found if one.record.identity == identity]
 
     def _mark(self, which: str | int, change: Callable[[Record], Record]) -> Checkpoint:
-        self.settle()
+        self._finish_writing()
         with disk_errors_in_words():
             one = candidates(self._copies(), which, self.policy)[0]
             for store in one.stores.values():

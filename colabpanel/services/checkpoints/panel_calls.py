@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from colabpanel.errors import InputError
 from colabpanel.hosts import Host
@@ -106,11 +107,20 @@ def restore_into(progress: Progress, /, host: Host, directory: str, name: str, v
             restored = active.restore(model, which=name)
         else:
             restored = restore_checkpoint(directory, name, model, root=host.root)
-        if restored.model is not model:
-            host.namespace()[variable] = restored.model
-        return restored
+        return restored if restored.model is model else _put(host, variable, model, restored)
 
     return between_cells(host, restore, progress)
+
+
+def _put(host: Host, variable: str, before: Any, restored: Restored) -> Restored:
+    """Let a variable be what was restored, where it is none yet, or was one of the same kind, which is not filled."""
+    if before is not None and type(before) is not type(restored.model):
+        raise InputError(
+            f"{variable} is a {type(before).__name__}, and the checkpoint holds a {type(restored.model).__name__}.",
+            hint="It was left as it is. Write a name that is not taken, or that of your model.",
+        )
+    host.namespace()[variable] = restored.model
+    return replace(restored, not_restored=tuple(one for one in restored.not_restored if one[0] != "model"))
 
 
 def ask_for_checkpoint(progress: Progress, /, host: Host, directory: str) -> str:

@@ -103,18 +103,29 @@ class Saver:
             TimeoutError: It takes longer.
         """
         last = self._last
-        if last is None or self._process != os.getpid():  # a process that was forked off writes nothing
+        error = self.finish(timeout)
+        if last is None:
             return
-        try:
-            error = last.exception(timeout)
-        except FutureTimeoutError:
-            raise TimeoutError("A checkpoint is still being written.") from None
         with self._swap:
             if self._last is last:  # another thread may have begun a newer one
                 self._last = None
                 say_at_the_end(self, None)
         if error is not None:
             raise error
+
+    def finish(self, timeout: float | None = None) -> BaseException | None:
+        """Wait until the last checkpoint is written; returns why it could not be, until `settle` has told that.
+
+        Raises:
+            TimeoutError: It takes longer.
+        """
+        last = self._last
+        if last is None or self._process != os.getpid():  # a process that was forked off writes nothing
+            return None
+        try:
+            return last.exception(timeout)
+        except FutureTimeoutError:
+            raise TimeoutError("A checkpoint is still being written.") from None
 
     @property
     def is_writing(self) -> bool:

@@ -264,6 +264,12 @@ class Checkpoints(OpenedCheckpoints):
         """What went wrong in the background and is not mended yet."""
         return self._saver.failure or (self._mirroring.failure if self._mirroring else None)
 
+    def _finish_writing(self) -> None:
+        """What is done to checkpoints that are there is not kept from it by one that is not; the next `save` tells."""
+        failure = self._saver.finish()
+        if failure is not None:
+            warnings.warn(f"The last checkpoint could not be written: {failure}", RuntimeWarning, stacklevel=4)
+
     def _resumed(self, step: int) -> None:
         super()._resumed(step)
         self._schedule.saved(step)

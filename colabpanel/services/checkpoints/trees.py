@@ -17,6 +17,7 @@ __all__ = ["SNAPSHOT", "arrays_in", "listed_arrays", "write_list"]
 SNAPSHOT = "model.snapshot.zip"
 _LIST = "model.arrays.json"
 _LARGEST = 64 << 20
+_PARTS = ("steps", "transformer_list")  # of pipelines and unions of scikit-learn: names, and estimators
 _NO_NUMBERS = "OSUMm"  # kinds of NumPy: objects, text, moments and spans of time
 
 
@@ -41,8 +42,9 @@ def _items_of(tree: Any) -> Iterable[tuple[Any, Any]]:
     if hasattr(tree, "get_params") and not isinstance(
         tree, type
     ):  # an estimator: what it learned ends so by convention
-        learned = getattr(tree, "__dict__", {})
-        return [(name, value) for name, value in learned.items() if name.endswith("_") and not name.startswith("_")]
+        fields = getattr(tree, "__dict__", {})
+        parts = [pair[:2] for key in _PARTS for pair in fields.get(key) or () if isinstance(pair, tuple)]
+        return [*parts, *((name, value) for name, value in fields.items() if name.endswith("_") and name[0] != "_")]
     return ()
 
 

@@ -146,9 +146,16 @@ def _writer_of(value: Any) -> tuple[str, Write] | None:
         return ".npy", lambda path: _save_array(path, array)
     try:
         text = json.dumps(value, indent=1, ensure_ascii=False)
+        json.loads(text, object_pairs_hook=_insist_on_names)
     except (TypeError, ValueError, RecursionError):
         return None
     return ".json", lambda path: _save_text(path, text)
+
+
+def _insist_on_names(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse what has two members of one name, as ``{1: "a", "1": "b"}`` would: programs read only the last."""
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("two of one name")
 
 
 def _frame(value: Any) -> tuple[str, Write]:

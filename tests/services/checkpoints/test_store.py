@@ -414,6 +414,19 @@ def test_a_write_that_fails_is_told_at_the_next_save_and_loses_nothing(
     assert _hidden(tmp_path) == []
 
 
+def test_one_that_failed_keeps_none_before_it_from_being_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoints = opened(tmp_path / "run")
+    save(checkpoints, 1).result()
+    with monkeypatch.context() as patch:
+        patch.setattr("colabpanel.services.checkpoints.saving.settle", _full)
+        save(checkpoints, 2).exception()
+    for use in (lambda: checkpoints.restore(which="last"), lambda: checkpoints.path("last"), checkpoints.verify):
+        with pytest.warns(RuntimeWarning, match="disk is full"):
+            assert use()
+    with pytest.raises(StorageError, match="disk is full"):
+        save(checkpoints, 3)
+
+
 def _fail_in_training(checkpoints: Checkpoints) -> None:
     checkpoints.save_if_due({}, step=6)
     with checkpoints.saving_on_error({"w": 6}):

@@ -13,6 +13,7 @@ from colabpanel.errors import ArchiveError, InputError, TrustError
 from colabpanel.services.checkpoints.frameworks._base import Parts
 from colabpanel.services.checkpoints.frameworks.transformers_folder import TransformersFolder
 from colabpanel.services.checkpoints.service import Checkpoints
+from colabpanel.services.checkpoints.trees import arrays_in
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries' own making
 
@@ -279,6 +280,7 @@ def test_estimators_and_trees_of_arrays(tmp_path: Path) -> None:
         checkpoints.save(model, step=step, metrics={"score": model.score(x, y)})
     restored = Checkpoints(tmp_path / "run", monitor="score").restore(which="last").model
     assert np.array_equal(restored.coef_, model.coef_)
+
     restored.partial_fit(x, y)
     model.partial_fit(x, y)
     assert np.array_equal(restored.coef_, model.coef_)
@@ -289,3 +291,16 @@ def test_estimators_and_trees_of_arrays(tmp_path: Path) -> None:
     found = checkpoints.restore(which="last")
     assert np.array_equal(found.model["dense"]["kernel"], tree["dense"]["kernel"])
     assert found.restored[:2] == ("model", "optimizer")
+
+
+def test_pipelines_tell_what_is_in_their_steps(tmp_path: Path) -> None:
+    pipeline, ensemble = pytest.importorskip("sklearn.pipeline"), pytest.importorskip("sklearn.ensemble")
+    linear, scaling = pytest.importorskip("sklearn.linear_model"), pytest.importorskip("sklearn.preprocessing")
+    x, y = _data()
+    scaled = pipeline.FeatureUnion([("one", scaling.StandardScaler())])
+    model = pipeline.Pipeline([("scaled", scaled), ("none", None), ("line", linear.LogisticRegression())]).fit(x, y)
+    names = [name for name, _ in arrays_in(model)]
+    assert {"scaled.one.mean_", "line.coef_", "line.intercept_"} <= set(names)
+    assert len(set(names)) == len(names)
+    voting = ensemble.VotingClassifier([("line", linear.LogisticRegression())]).fit(x, y)
+    assert "estimators_.0.coef_" in dict(arrays_in(voting))

@@ -197,3 +197,10 @@ def test_work_apart_is_told_to_stop_and_passes_on_its_progress() -> None:
     with pytest.raises(KeyboardInterrupt):
         apart(endless, Interrupted())
     assert seen.wait(60)
+
+
+def test_no_member_is_lost_in_json(tmp_path: Path) -> None:
+    dump(tmp_path / "a.snapshot.zip", {"twice": {1: "a", "1": "b"}, "once": [{1: "a", 2: "b"}]})
+    found = export_snapshot(tmp_path / "a.snapshot.zip", tmp_path / "out")
+    assert [file.name for file in found.files] == ["once.json"]
+    assert [name for name, _ in found.skipped] == ["twice"]
