@@ -23,7 +23,7 @@ from colabpanel.services.isolated import call_isolated
 from colabpanel.services.mounts import insist_on_mount, remote_mount
 from colabpanel.services.saves import note_save
 
-__all__ = ["Mirroring", "copy_folder"]
+__all__ = ["Mirroring", "copy_folder", "seen_on"]
 
 _PAUSES = (1.0, 5.0, 15.0, 60.0)
 
@@ -236,3 +236,15 @@ class _Until(Progress):
 def _unexpected(error: BaseException) -> StorageError:
     last = str(error).strip().splitlines()[-1:] or [type(error).__name__]
     return StorageError(f"Copying to the mirror failed ({last[0][:200]}).", hint="It is tried again.")
+
+
+def seen_on(mirror: Store | None) -> tuple[float, frozenset[str]]:
+    """Return when the newest of a mirror was saved, and the names it has.
+
+    That a mirror does not answer is told when it is needed.
+    """
+    try:
+        records, names = (mirror.records(), mirror.names()) if mirror else ([], set[str]())
+    except OSError:
+        return 0.0, frozenset()
+    return max((record.created for record in records), default=0.0), frozenset(names)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from colabpanel.errors import ColabPanelError
 from colabpanel.progress import Progress
-from colabpanel.services.checkpoints.callbacks import callback_class, prepare_keras
+from colabpanel.services.checkpoints.callbacks import WithCallbacks, prepare_keras
 from colabpanel.services.checkpoints.frameworks._base import Parts
 from colabpanel.services.checkpoints.given import extra_of, given, wanted_of
 from colabpanel.services.checkpoints.metrics import insist_on
-from colabpanel.services.checkpoints.mirroring import Mirroring
+from colabpanel.services.checkpoints.mirroring import Mirroring, seen_on
 from colabpanel.services.checkpoints.models import Checkpoint
 from colabpanel.services.checkpoints.on_error import ErrorSaving
 from colabpanel.services.checkpoints.opened import OpenedCheckpoints
@@ -44,7 +44,7 @@ def active_checkpoints() -> list[Checkpoints]:
     return sorted(_active, key=lambda one: str(one.directory))
 
 
-class Checkpoints(OpenedCheckpoints):
+class Checkpoints(OpenedCheckpoints, WithCallbacks):
     """A folder of checkpoints, written in the background and kept by rule.
 
     Args:
@@ -96,7 +96,7 @@ class Checkpoints(OpenedCheckpoints):
             self._requests = Requests(apart(lambda _: request_place(self.directory), Progress()))
             local.folder.mkdir(parents=True, exist_ok=True)  # a place that takes none is told now, not after an epoch
             local.sweep()
-            latest, taken = apart(lambda _: _seen_on(self._mirror), Progress())
+            latest, taken = apart(lambda _: seen_on(self._mirror), Progress())
             self._saver.is_later_than(latest)
             if self._mirroring is not None:
                 self._mirroring.taken = taken
@@ -291,30 +291,6 @@ class Checkpoints(OpenedCheckpoints):
         if failure is not None:
             warnings.warn(f"Checkpoints do not reach the mirror: {failure}", RuntimeWarning, stacklevel=3)
 
-    def keras(self) -> Any:
-        """Return a callback for ``model.fit`` of Keras 3.
-
-        Raises:
-            MissingLibraryError: Keras 3 is not installed.
-        """
-        return callback_class("keras")(self)
-
-    def lightning(self) -> Any:
-        """Return a callback for the ``Trainer`` of Lightning.
-
-        Raises:
-            MissingLibraryError: Lightning is not installed.
-        """
-        return callback_class("lightning")(self)
-
-    def transformers(self) -> Any:
-        """Return a callback for the ``Trainer`` of Transformers.
-
-        Raises:
-            MissingLibraryError: Transformers is not installed.
-        """
-        return callback_class("transformers")(self)
-
 
 def _settle_others(folder: Path) -> None:
     """Wait for what an object that a cell made earlier still writes into the same folder."""
@@ -322,15 +298,3 @@ def _settle_others(folder: Path) -> None:
         if other._local.folder == folder:  # noqa: SLF001 - of the same class
             with contextlib.suppress(ColabPanelError):
                 other.settle()
-
-
-def _seen_on(mirror: Store | None) -> tuple[float, frozenset[str]]:
-    """Return when the newest of a mirror was saved, and the names it has.
-
-    That a mirror does not answer is told when it is needed.
-    """
-    try:
-        records, names = (mirror.records(), mirror.names()) if mirror else ([], set[str]())
-    except OSError:
-        return 0.0, frozenset()
-    return max((record.created for record in records), default=0.0), frozenset(names)

@@ -342,7 +342,6 @@ def test_files_of_keras_and_safetensors(tmp_path: Path) -> None:
 
 
 def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from colabpanel.services.checkpoints.callbacks import callback_class
     from colabpanel.services.checkpoints.frameworks._registry import framework_called
 
     for module in (
@@ -351,7 +350,7 @@ def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.
     ):
         monkeypatch.setitem(__import__("sys").modules, module, None)
     with pytest.raises(MissingLibraryError) as caught:
-        callback_class("keras")
+        colabpanel.Checkpoints(tmp_path / "run").keras()
     assert caught.value.hint == "Run: pip install keras"
     with pytest.raises(MissingLibraryError):
         framework_called("lightning")

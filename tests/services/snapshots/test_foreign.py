@@ -115,6 +115,19 @@ def test_padding_behind_a_pickle_is_none(tmp_path: Path) -> None:
     assert len(contents(path).variables) == 1
 
 
+def test_padding_behind_an_array_is_none_and_rubbish_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(3))
+    whole = path.read_bytes()
+    path.write_bytes(whole + bytes(100))
+    assert list(load(path)) == ["a"]
+    assert len(contents(path).variables) == 1
+    path.write_bytes(whole + b"rubbish")
+    with pytest.raises(ArchiveError, match="no array"):
+        load(path)
+    assert load(path, names=["a"])["a"].tolist() == [0, 1, 2]
+
+
 def test_several_arrays_are_several_variables(tmp_path: Path) -> None:
     record = np.array([(1, b"a"), (2, b"b")], [("n", "<i4"), ("t", "S3")])
     path = tmp_path / "a.npy"
@@ -131,10 +144,11 @@ def test_several_arrays_are_several_variables(tmp_path: Path) -> None:
     assert load(path, names=["a_5"])["a_5"].flags.f_contiguous
     assert [one.name for one in contents(path).variables] == list(found)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ArchiveError):
+    with pytest.raises(ArchiveError) as damaged:
         load(path)
-    with pytest.raises(ArchiveError):
-        contents(path)
+    assert "names=['a', 'a_2', 'a_3', 'a_4']" in damaged.value.hint
+    assert list(load(path, names=["a_2", "a_4"])) == ["a_2", "a_4"]
+    assert [one.status for one in contents(path).variables] == ["saved"] * 4 + ["skipped"]
 
 
 @pytest.mark.filterwarnings("ignore:Stored array in format 3")

@@ -9,10 +9,10 @@ from typing import Any
 
 from colabpanel.errors import MissingLibraryError
 
-__all__ = ["callback_class", "prepare_keras"]
+__all__ = ["WithCallbacks", "prepare_keras"]
 
 
-def callback_class(library: str) -> Any:
+def _callback_class(library: str) -> Any:
     """Return the callback for ``keras``, ``lightning`` or ``transformers``.
 
     Raises:
@@ -34,4 +34,32 @@ def prepare_keras() -> None:
     """
     if "keras" in sys.modules:
         with contextlib.suppress(MissingLibraryError):
-            callback_class("keras")
+            _callback_class("keras")
+
+
+class WithCallbacks:
+    """Makes callbacks that save into it."""
+
+    def keras(self) -> Any:
+        """Return a callback for ``model.fit`` of Keras 3.
+
+        Raises:
+            MissingLibraryError: Keras 3 is not installed.
+        """
+        return _callback_class("keras")(self)
+
+    def lightning(self) -> Any:
+        """Return a callback for the ``Trainer`` of Lightning.
+
+        Raises:
+            MissingLibraryError: Lightning is not installed.
+        """
+        return _callback_class("lightning")(self)
+
+    def transformers(self) -> Any:
+        """Return a callback for the ``Trainer`` of Transformers.
+
+        Raises:
+            MissingLibraryError: Transformers is not installed.
+        """
+        return _callback_class("transformers")(self)

@@ -12,20 +12,25 @@ import re
 import struct
 import zipfile
 from collections.abc import Collection, Iterator
+from itertools import count
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from colabpanel.errors import ArchiveError
 from colabpanel.services.optional import optional
-from colabpanel.services.snapshots.foreign.numbering import numbered
 from colabpanel.services.snapshots.foreign.pickle_files import SCANNED
+from colabpanel.services.snapshots.foreign.several import after_whole_ones, damaged_part, is_padding, numbered
+from colabpanel.services.snapshots.manifest import UNREADABLE
 from colabpanel.services.snapshots.models import SavedVariable
 from colabpanel.services.snapshots.scan import scan
 from colabpanel.services.snapshots.unpickling import unknown_in, unpickle_next
 
-__all__ = ["describe_npy", "describe_npz", "read_npy", "read_npz"]
+__all__ = ["DAMAGED", "describe_npy", "describe_npz", "read_npy", "read_npz"]
 
 _MAGIC, _SUFFIX = b"\x93NUMPY", ".npy"
 _LARGEST_HEADER = 64 << 10
+DAMAGED = (*UNREADABLE, IndexError, SyntaxError, struct.error, ArchiveError)
+"""What reading a damaged file raises."""
 
 
 class _Header(NamedTuple):
@@ -98,21 +103,42 @@ def describe_npy(path: Path) -> list[SavedVariable]:
     """Return the arrays of an ``.npy`` file."""
     size, found = path.stat().st_size, list[SavedVariable]()
     with path.open("rb") as stream:
-        while (start := stream.tell()) < size:
-            header, name = _read_header(stream), numbered(path.stem, len(found) + 1)
-            if not header.has_objects:
-                end = stream.tell() + header.size
-                if end > size:
-                    raise ValueError("cut short")
-                found.append(_described(name, header, end - start, ()))
-            elif size - start > SCANNED:
-                return [*found, _described(name, header, size - start, None)]
-            else:
-                wanted, end = scan(rest := stream.read()), size - len(rest)
-                end += wanted.end
-                found.append(_described(name, header, end - start, tuple(unknown_in(wanted))))
-            stream.seek(end)
+        while not _is_over(stream, size):
+            start, name = stream.tell(), numbered(path.stem, len(found) + 1)
+            try:
+                found.append(_describe_next(stream, name, size))
+            except DAMAGED:
+                if not found:
+                    raise
+                return [*found, damaged_part(name, size - start, "numpy.ndarray")]
     return found
+
+
+def _is_over(stream: IO[bytes], size: int) -> bool:
+    start = stream.tell()
+    if start < size:
+        first = stream.read(1)
+        is_over = is_padding(first) and is_padding(first + stream.read())
+        stream.seek(start)
+        return is_over
+    return True
+
+
+def _describe_next(stream: IO[bytes], name: str, size: int) -> SavedVariable:
+    """Return the array that begins here; the stream stands behind it afterwards."""
+    start, header, data = stream.tell(), _read_header(stream), stream.tell()
+    needs: tuple[str, ...] | None = ()
+    if not header.has_objects:
+        end = data + header.size
+    elif size - start > SCANNED:
+        needs, end = None, size
+    else:
+        wanted = scan(stream.read())
+        needs, end = tuple(unknown_in(wanted)), data + wanted.end
+    if end > size:
+        raise ValueError("cut short")
+    stream.seek(end)
+    return _described(name, header, end - start, needs)
 
 
 def describe_npz(path: Path) -> list[SavedVariable]:
@@ -139,37 +165,37 @@ def read_npy(path: Path, wanted: Collection[str] | None, *, trusted: bool, in_pl
 
     Raises:
         TrustError: One that is wanted would run what nobody vouches for.
-        ArchiveError: Objects in it are damaged.
-        ValueError: It is damaged.
+        ArchiveError: One that is wanted is damaged.
     """
-    size, found, number = path.stat().st_size, dict[str, Any](), 0
+    size, found = path.stat().st_size, dict[str, Any]()
     with path.open("rb") as stream:
-        while stream.tell() < size and (wanted is None or not found.keys() >= set(wanted)):
-            number += 1
-            start, header, name = stream.tell(), _read_header(stream), numbered(path.stem, number)
-            is_wanted = wanted is None or name in wanted
-            if header.has_objects:
-                found.update(_objects(stream, name, path, is_wanted=is_wanted, trusted=trusted))
-            elif not is_wanted:
-                stream.seek(header.size, io.SEEK_CUR)
-            else:
-                found[name] = _mapped(stream, header, path) if in_place and header.size else _array(stream, start)
+        for number in count(1):
+            if _is_over(stream, size) or (wanted is not None and found.keys() >= set(wanted)):
+                break
+            name = numbered(path.stem, number)
+            try:
+                if wanted is None or name in wanted:
+                    found[name] = _read_next(stream, name, path, trusted=trusted, in_place=in_place)
+                else:
+                    _describe_next(stream, name, size)
+            except ArchiveError as error:
+                raise after_whole_ones(error, found) from error
+            except DAMAGED as error:
+                damaged = ArchiveError(f"{path.name} cannot be read: {error}.", hint="Use another copy of it.")
+                raise after_whole_ones(damaged, found) from error
     return found
 
 
-def _objects(stream: IO[bytes], name: str, path: Path, *, is_wanted: bool, trusted: bool) -> dict[str, Any]:
-    """Read an array of objects if it is wanted; the stream stands behind it afterwards."""
-    start, rest = stream.tell(), io.BytesIO(stream.read())
-    if is_wanted:
-        loaded = {name: unpickle_next(rest, trusted=trusted, what=f"{name} in {path.name}")}
-    else:
-        loaded = {}
-        rest.seek(scan(rest.getvalue()).end)
-    stream.seek(start + rest.tell())
-    return loaded
-
-
-def _array(stream: IO[bytes], start: int) -> Any:
+def _read_next(stream: IO[bytes], name: str, path: Path, *, trusted: bool, in_place: bool) -> Any:
+    """Return the array that begins here; the stream stands behind it afterwards."""
+    start, header, data = stream.tell(), _read_header(stream), stream.tell()
+    if header.has_objects:
+        rest = io.BytesIO(stream.read())
+        found = unpickle_next(rest, trusted=trusted, what=f"{name} in {path.name}")
+        stream.seek(data + rest.tell())
+        return found
+    if in_place and header.size:
+        return _mapped(stream, header, path)
     stream.seek(start)
     return optional("numpy", "reading arrays").lib.format.read_array(stream, allow_pickle=False)
 

@@ -1,4 +1,4 @@
-"""Pickles of others. A file may hold several, one after another, as a program that appends to it writes them."""
+"""Pickles of others, of which a file may hold several."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from colabpanel.errors import ArchiveError, TrustError
 from colabpanel.services.optional import optional
-from colabpanel.services.snapshots.foreign.numbering import numbered
+from colabpanel.services.snapshots.foreign.several import after_whole_ones, damaged_part, is_padding, numbered
 from colabpanel.services.snapshots.models import SavedVariable
 from colabpanel.services.snapshots.scan import scan
 from colabpanel.services.snapshots.unpickling import unknown_in, unpickle_next
@@ -23,7 +23,6 @@ SCANNED = 256 << 20
 
 _WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
 _JOBLIB = re.compile(rb"joblib\.numpy_pickle(\n|\x94\x8c\x11)NumpyArrayWrapper")
-_PADDING = b"\0\t\n\r "
 
 
 def describe_pickles(path: Path) -> list[SavedVariable]:
@@ -45,8 +44,7 @@ def describe_pickles(path: Path) -> list[SavedVariable]:
         except ArchiveError:
             if not found:
                 raise
-            note = "This is damaged or cut short."
-            return [*found, SavedVariable(name, "skipped", "pickle", "", len(data) - at, note)]
+            return [*found, damaged_part(name, len(data) - at, "pickle")]
         found.append(SavedVariable(name, "saved", "pickle", "", wanted.end - at, needs=tuple(unknown_in(wanted))))
         at = wanted.end
     return found
@@ -78,14 +76,11 @@ def _read_one(stream: io.BytesIO, what: str, before: dict[str, Any], trusted: bo
     try:
         return unpickle_next(stream, trusted=trusted, what=what)
     except ArchiveError as error:
-        if not before:
-            raise
-        hint = f"{error.hint} What is whole loads with names={list(before)}."
-        raise ArchiveError(error.message, hint=hint) from error
+        raise after_whole_ones(error, before) from error
 
 
 def _is_over(data: bytes, at: int) -> bool:
-    return at >= len(data) or (data[at] in _PADDING and not data[at:].strip(_PADDING))
+    return at >= len(data) or (is_padding(data[at : at + 1]) and is_padding(data[at:]))
 
 
 def _read_joblib(path: Path, *, trusted: bool) -> Any:

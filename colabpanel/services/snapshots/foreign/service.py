@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,9 @@ from colabpanel.errors import ArchiveError, ColabPanelError, InputError
 from colabpanel.progress import Progress
 from colabpanel.services.optional import optional
 from colabpanel.services.snapshots.foreign.kinds import kind_of
-from colabpanel.services.snapshots.foreign.numpy_files import describe_npy, describe_npz, read_npy, read_npz
+from colabpanel.services.snapshots.foreign.numpy_files import DAMAGED, describe_npy, describe_npz, read_npy, read_npz
 from colabpanel.services.snapshots.foreign.pickle_files import describe_pickles, read_pickles
 from colabpanel.services.snapshots.foreign.tensor_files import describe_tensors, read_tensors
-from colabpanel.services.snapshots.manifest import UNREADABLE
 from colabpanel.services.snapshots.models import SavedVariable
 
 __all__ = ["describe_foreign", "load_foreign"]
@@ -41,7 +39,9 @@ def describe_foreign(path: Path, kind: str) -> list[SavedVariable]:
     """
     try:
         return _DESCRIBERS[kind](path)
-    except (*UNREADABLE, IndexError, SyntaxError, struct.error) as error:
+    except ColabPanelError:
+        raise
+    except DAMAGED as error:
         raise ArchiveError(f"{path.name} is damaged.", hint="Use another copy of it.") from error
 
 
