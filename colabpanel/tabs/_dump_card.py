@@ -76,7 +76,7 @@ class DumpCard:
             self.jobs,
             self.code,
         )
-        self.refresh()
+        self._look_at_variables()
 
     def _form(self) -> None:
         self.folder = PathPicker("Into", self._tab.browse, folders_only=True, root=self._tab.context.host.root)
@@ -118,9 +118,12 @@ class DumpCard:
 
     def refresh(self) -> None:
         """Look at the variables again, and at the last snapshot of the folder."""
+        self._look_at_variables()
+        self._look_at_last()
+
+    def _look_at_variables(self) -> None:
         host = self._tab.context.host
         self._tab.in_background("variables", lambda _: variable_table(user_variables(host)), self._show)
-        self._look_at_last()
 
     def _look_at_last(self) -> None:
         """Read in the background what the last snapshot tells; an answer that was overtaken is dropped."""
