@@ -164,7 +164,7 @@ class CheckpointsCard:
             self._is_looking = False
             if turn != self._asked:
                 return
-            if found.is_awaited and not self._found.is_awaited:
+            if found.is_awaited and self._folder == folder:
                 self._note("The folder is not there any more.", "warning")
             elif found != self._found:
                 self._show(folder, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import html
 import time
@@ -150,7 +151,7 @@ def test_a_checkpoint_is_restored_into_a_variable(tab: CheckpointsTab, host: Fak
     card.restore_button.click()
     assert "data is a list, and the checkpoint holds a dict" in _said(tab)
     assert host.variables["data"] == [1, 2, 3]
-    host.variables["best"] = {"w": 0}
+    host.variables["best"] = collections.OrderedDict(w=0)
     card.variable.value = "best"
     card.restore_button.click()
     assert "into best." in _said(tab)

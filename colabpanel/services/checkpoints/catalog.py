@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -109,7 +110,7 @@ def checkpoints(
 
 
 def is_awaited(directory: str | Path, *, root: str | Path | None = None, progress: Progress | None = None) -> bool:
-    """Return whether a folder is not there, so that training may still make it.
+    """Return whether a folder is not there, but could be made, so that training may still do so.
 
     Raises:
         PathError: It lies outside of the root.
@@ -119,7 +120,8 @@ def is_awaited(directory: str | Path, *, root: str | Path | None = None, progres
 
     def work(_: Progress) -> bool:
         insist_on_drive(folder)
-        return not folder.exists()
+        nearest = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+        return nearest != folder and nearest.is_dir()
 
     with disk_errors_in_words():
         return apart(work, progress or Progress())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from colabpanel.services.checkpoints.catalog import (
 from colabpanel.services.checkpoints.comparing import find_checkpoint
 from colabpanel.services.checkpoints.filling import restore_checkpoint
 from colabpanel.services.checkpoints.models import Checkpoint, Restored, VerifiedCheckpoint
+from colabpanel.services.checkpoints.randomness import random_state, restore_random
 from colabpanel.services.checkpoints.service import Checkpoints, active_checkpoints
 from colabpanel.services.waiting import between_cells
 
@@ -102,25 +103,37 @@ def restore_into(progress: Progress, /, host: Host, directory: str, name: str, v
     progress.start(None, "Waiting until no cell runs", unit="cells")
 
     def restore() -> Restored:
-        model = host.namespace().get(variable)
+        model, random = host.namespace().get(variable), random_state()
         if active is not None:
             restored = active.restore(model, which=name)
         else:
             restored = restore_checkpoint(directory, name, model, root=host.root)
-        return restored if restored.model is model else _put(host, variable, model, restored)
+        try:
+            return restored if restored.model is model else _put(host, variable, model, restored)
+        except InputError:
+            restore_random(random)
+            raise
 
     return between_cells(host, restore, progress)
 
 
 def _put(host: Host, variable: str, before: Any, restored: Restored) -> Restored:
     """Let a variable be what was restored, where it is none yet, or was one of the same kind, which is not filled."""
-    if before is not None and type(before) is not type(restored.model):
+    if before is not None and not _is_alike(before, restored.model):
         raise InputError(
             f"{variable} is a {type(before).__name__}, and the checkpoint holds a {type(restored.model).__name__}.",
             hint="It was left as it is. Write a name that is not taken, or that of your model.",
         )
     host.namespace()[variable] = restored.model
     return replace(restored, not_restored=tuple(one for one in restored.not_restored if one[0] != "model"))
+
+
+def _is_alike(before: Any, now: Any) -> bool:
+    """Whether one may take the place of the other; a class is the same after its cell was run again."""
+    one, other = type(before), type(now)
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        return True
+    return (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)
 
 
 def ask_for_checkpoint(progress: Progress, /, host: Host, directory: str) -> str:

@@ -63,6 +63,7 @@ class Checkpoints(OpenedCheckpoints, WithCallbacks):
         directory: The folder.
         mirror: The other folder, or None.
         policy: What is kept.
+        begun: How many were begun to be written.
 
     Raises:
         InputError: An option makes no sense, or a path cannot be used.
@@ -90,7 +91,7 @@ class Checkpoints(OpenedCheckpoints, WithCallbacks):
         super().__init__(local, Store(self.mirror) if self.mirror else None, policy)
         self._mirroring = Mirroring(local, self._mirror, policy) if self._mirror else None
         self._saver = Saver(local, policy, self._saved, self._taken)
-        self._on_error = ErrorSaving(self.settle)
+        self._on_error, self.begun = ErrorSaving(self.settle), 0
         _settle_others(local.folder)
         with disk_errors_in_words():
             self._requests = Requests(apart(lambda _: request_place(self.directory), Progress()))
@@ -149,6 +150,7 @@ class Checkpoints(OpenedCheckpoints, WithCallbacks):
         step, self._step, self._epoch = wanted.step, wanted.step, wanted.epoch
         self._warn_of_mirror()
         written = self._saver.save(Parts(given(model), optimizer, scheduler, extra_of(extra)), wanted)
+        self.begun += 1
         self._schedule.saved(step)
         self._requests.done()
         if metrics:
@@ -191,17 +193,21 @@ class Checkpoints(OpenedCheckpoints, WithCallbacks):
             yield
         except BaseException as error:
             told = {"step": self._step or 0, "epoch": self._epoch, **what}
-            self.save_on_error(error, lambda tag: self.save(model, **{"tags": (tag,), **told}))
+            if not self._on_error.is_saved:  # by a callback
+                self.save_on_error(error, lambda tag: self.save(model, **{"tags": (tag,), **told}))
             raise
 
-    def save_on_error(self, error: BaseException, save: Callable[[str], Future[Checkpoint]]) -> None:
-        """Save a checkpoint for an error that ends training, unless one was; what keeps it from that is a warning.
+    def save_on_error(
+        self, error: BaseException, save: Callable[[str], Future[Checkpoint]], *, is_saved: bool = False
+    ) -> None:
+        """Save a checkpoint for an error that ends training; what keeps it from that is a warning.
 
         Args:
             error: The error.
             save: Saves it, with the tag it is given.
+            is_saved: Whether there is nothing new since the last one, if that could be written.
         """
-        self._on_error.save(error, save)
+        self._on_error.save(error, save, is_saved=is_saved)
 
     def prune(self) -> list[str]:
         """Delete what the policy does not keep, here and on the mirror, as is done after each saving.
@@ -268,7 +274,7 @@ class Checkpoints(OpenedCheckpoints, WithCallbacks):
         """What is done to checkpoints that are there is not kept from it by one that is not; the next `save` tells."""
         failure = self._saver.finish()
         if failure is not None:
-            warnings.warn(f"The last checkpoint could not be written: {failure}", RuntimeWarning, stacklevel=4)
+            warnings.warn(f"The last checkpoint could not be written: {failure}", RuntimeWarning, stacklevel=3)
 
     def _resumed(self, step: int) -> None:
         super()._resumed(step)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from colabpanel.errors import ArchiveError, InputError
+from colabpanel.errors import ArchiveError, InputError, StorageError
 from colabpanel.services.checkpoints.randomness import random_state, restore_random
+from colabpanel.services.checkpoints.record import Record
 from colabpanel.services.checkpoints.service import Checkpoints
+from colabpanel.services.checkpoints.store import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries' own making
 
@@ -249,3 +254,58 @@ def test_errors_of_the_data_are_saved_and_those_before_or_of_others_are_not(tmp_
     ((step, epoch, tags),) = _told(checkpoints)
     assert (epoch, len(tags)) == (0, 1)
     assert step in {49, 50}  # JAX on a GPU fetches one ahead
+
+
+def test_an_error_of_the_disk_ends_training_and_what_stands_there_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = _data()
+    checkpoints, publish, tries = Checkpoints(tmp_path / "run", monitor="loss"), Store.publish, iter([True])
+
+    def fail_once(store: Store, part: Path, record: Record) -> Record:
+        if next(tries, False):
+            raise OSError(5, "Input/output error")
+        return publish(store, part, record)
+
+    monkeypatch.setattr(Store, "publish", fail_once)
+    with pytest.raises(StorageError):
+        _keras_model(0).fit(x, y, batch_size=16, epochs=3, verbose=0, callbacks=[checkpoints.keras()])
+    assert _told(checkpoints) == [(8, 1, ("StorageError",))]
+
+
+def test_an_error_within_an_error_is_not_that_of_the_training_around_it(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    x, y = _data()
+
+    class Probing(keras.callbacks.Callback):  # type: ignore[name-defined]
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if batch == 1:
+                with contextlib.suppress(Exception):
+                    self.model.fit(x[:, :3], y, verbose=0)
+
+    checkpoints = Checkpoints(tmp_path / "run", monitor="loss", keep_last=None)
+    callbacks = [checkpoints.keras(), Probing(), _failing(7, RuntimeError)]
+    with pytest.raises(RuntimeError):
+        _keras_model(0).fit(x, y, batch_size=16, epochs=3, verbose=0, callbacks=callbacks)
+    assert _told(checkpoints) == [(4, 1, ()), (7, 1, ("RuntimeError",))]
+
+
+def test_steps_are_batches_however_many_are_run_at_once(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    if keras.backend.backend() == "torch":
+        pytest.skip("PyTorch runs one at a time")
+    x, y = _data()
+    model = _keras_model(0)
+    model.compile(keras.optimizers.SGD(0.1), "binary_crossentropy", steps_per_execution=2)
+    checkpoints = Checkpoints(tmp_path / "run", monitor="loss", keep_last=None)
+    model.fit(x, y, batch_size=16, epochs=2, verbose=0, callbacks=[checkpoints.keras()])
+    assert [step for step, _, _ in _told(checkpoints)] == [4, 8]
+    assert int(keras.ops.convert_to_numpy(model.optimizer.iterations)) == 8
+
+
+def test_what_is_not_told_of_errors_says_so(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    callback = Checkpoints(tmp_path / "run", monitor="loss").keras()
+    with pytest.warns(RuntimeWarning, match="saving_on_error"):
+        keras.callbacks.CallbackList([copy.deepcopy(callback)], model=_keras_model(0)).on_train_begin()
+    assert pickle.loads(pickle.dumps(keras.Model.fit)) is keras.Model.fit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,19 @@ def test_lightning_saves_when_training_fails(tmp_path: Path) -> None:
     module.fails_at = 3
     with pytest.raises(ZeroDivisionError):
         trainer.fit(module, *_loaders())
-    assert [(row.step, row.tags) for row in checkpoints.table()] == [(2, ()), (3, ("ZeroDivisionError",))]
+    rows = [(row.step, row.epoch, row.tags) for row in checkpoints.table()]
+    assert rows == [(2, 0, ()), (3, 0, ("ZeroDivisionError",))]
+
+
+def test_one_callback_of_lightning_serves_several_runs(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "run", monitor="val_loss", keep_last=None)
+    callback = checkpoints.lightning()
+    for fails_at in (-1, 0, -1):
+        trainer, module = _lightning(0, tmp_path, 1, [callback])
+        module.fails_at = fails_at
+        with pytest.raises(ZeroDivisionError) if fails_at == 0 else contextlib.nullcontext():
+            trainer.fit(module, _loaders()[0])
+    assert [(row.step, row.epoch, row.tags) for row in checkpoints.table()] == [(4, 1, ()), (4, 1, ())]
 
 
 # Transformers
@@ -257,6 +270,22 @@ def _failing_trainer(step: int, error: type[BaseException]) -> Any:
                 raise error
 
     return Failing()
+
+
+def test_metrics_are_of_this_training_and_of_all_its_data(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "run", monitor="eval_one_loss", keep_last=None)
+    callback = checkpoints.transformers()
+    trainer = _transformers(0, tmp_path / "a", 1, [callback])
+    trainer.eval_dataset = {"one": trainer.eval_dataset, "two": trainer.eval_dataset}
+    trainer.train()
+    (row,) = checkpoints.table()
+    assert {"eval_one_loss", "eval_two_loss"} <= set(row.metrics)
+    again = _transformers(0, tmp_path / "b", 3, [callback, _failing_trainer(4, RuntimeError)])
+    again.args.eval_strategy = "no"
+    with pytest.raises(RuntimeError):
+        again.train()
+    assert checkpoints.table()[-1].tags == ("RuntimeError",)
+    assert checkpoints.table()[-1].metrics == {}
 
 
 def test_a_trainer_that_does_not_begin_leaves_nothing(tmp_path: Path) -> None:

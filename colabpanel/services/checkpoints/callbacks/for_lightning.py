@@ -10,6 +10,7 @@ try:
 except ImportError:
     from pytorch_lightning import Callback  # type: ignore[assignment]  # the same under its older name
 
+from colabpanel.services.checkpoints.callbacks.saving import Saving
 from colabpanel.services.checkpoints.frameworks.lightning_trainer import LIGHTNING
 from colabpanel.services.checkpoints.randomness import RANDOM, restore_random
 
@@ -30,9 +31,10 @@ class LightningCallback(Callback):
     """
 
     def __init__(self, checkpoints: Checkpoints) -> None:
-        self._checkpoints, self._saved_step = checkpoints, -1
+        self._checkpoints, self._saving = checkpoints, Saving(checkpoints)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self._saving.step = trainer.global_step
         resumed = Path(str(trainer.ckpt_path)) if trainer.ckpt_path else None
         if resumed is not None and resumed.name == LIGHTNING and (resumed.parent / RANDOM).exists():
             restore_random((resumed.parent / RANDOM).read_bytes())
@@ -47,20 +49,20 @@ class LightningCallback(Callback):
             self._save(trainer, trainer.callback_metrics)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        if self._saved_step != trainer.global_step:
+        if self._saving.step != trainer.global_step:
             self._save(trainer, trainer.callback_metrics)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        if trainer.global_step and self._saved_step != trainer.global_step:
-            self._checkpoints.save_on_error(exception, lambda tag: self._save(trainer, None, tag))
+        self._saving.save_on_error(exception, trainer.global_step, lambda tag: self._save(trainer, None, tag))
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         self._checkpoints.settle()
 
     def _save(self, trainer: Any, metrics: Any, *tags: str) -> Future[Checkpoint]:
-        self._saved_step = step = trainer.global_step
-        epochs = trainer.current_epoch + int(trainer.is_last_batch)
-        return self._checkpoints.save(trainer, step=step, epoch=epochs, metrics=metrics, tags=tags)
+        batches = trainer.fit_loop.epoch_loop.batch_progress
+        is_over = batches.is_last_batch and batches.current.processed == batches.current.ready
+        epochs = trainer.current_epoch + int(is_over)
+        return self._saving.save(trainer, step=trainer.global_step, epoch=epochs, metrics=metrics, tags=tags)
 
 
 def _draw_the_order_anew(loop: Any) -> None:

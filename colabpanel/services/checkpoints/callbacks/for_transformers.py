@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import Trainer, TrainerCallback
 
-from colabpanel.services.checkpoints.callbacks.errors import tell_errors
+from colabpanel.services.checkpoints.callbacks.errors import tell_errors, told_of_errors
+from colabpanel.services.checkpoints.callbacks.saving import Saving
 from colabpanel.services.checkpoints.frameworks.transformers_folder import TransformersFolder
 
 if TYPE_CHECKING:
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
     from colabpanel.services.checkpoints.service import Checkpoints
 
 __all__ = ["TransformersCallback"]
-
-
-def _tell(trainer: Any, error: BaseException) -> None:
-    for callback in trainer.callback_handler.callbacks:
-        if isinstance(callback, TransformersCallback):
-            callback.on_exception(trainer, error)
 
 
 class TransformersCallback(TrainerCallback):
@@ -35,20 +30,24 @@ class TransformersCallback(TrainerCallback):
     """
 
     def __init__(self, checkpoints: Checkpoints) -> None:
-        self._checkpoints = checkpoints
+        self._checkpoints, self._saving = checkpoints, Saving(checkpoints)
         self._metrics: dict[str, Any] = {}
-        self._evaluated_step = self._saved_step = -1
-        self._is_training = False
+        self._evaluated_step = -1
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._is_training, self._saved_step = True, state.global_step
+        self._metrics, self._evaluated_step, self._saving.step = {}, -1, state.global_step
+        told_of_errors(self._is_of, self.on_exception)
+
+    def _is_of(self, trainer: Any) -> bool:
+        return isinstance(trainer, Trainer) and any(one is self for one in trainer.callback_handler.callbacks)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if self._checkpoints.is_due(state.global_step, state.epoch):
             control.should_save = True
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
-        self._metrics, self._evaluated_step = dict(metrics or {}), state.global_step
+        before = self._metrics if self._evaluated_step == state.global_step else {}  # of another set of data
+        self._metrics, self._evaluated_step = {**before, **(metrics or {})}, state.global_step
         control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -61,18 +60,16 @@ class TransformersCallback(TrainerCallback):
             trainer._save_checkpoint(trainer.model, trial=None)  # noqa: SLF001 - nothing public saves all of it
             return self._take_over(trainer.args, trainer.state, tag)
 
-        is_training, self._is_training = self._is_training, False
-        if is_training and trainer.state.global_step != self._saved_step:
-            self._checkpoints.save_on_error(error, save)
+        if trainer.hp_search_backend is None:  # there, a trial that is no good ends with an error, too
+            self._saving.save_on_error(error, trainer.state.global_step, save)
 
     def _take_over(self, args: Any, state: Any, *tags: str) -> Future[Checkpoint]:
-        self._saved_step = step = state.global_step
+        step = state.global_step
         folder = TransformersFolder(_folder_of(Path(args.output_dir), f"checkpoint-{step}"))
         metrics = self._metrics if self._evaluated_step == step else None
-        return self._checkpoints.save(folder, step=step, epoch=state.epoch, metrics=metrics, tags=tags)
+        return self._saving.save(folder, step=step, epoch=state.epoch, metrics=metrics, tags=tags)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._is_training = False
         self._checkpoints.settle()
 
 
@@ -82,4 +79,4 @@ def _folder_of(output: Path, name: str) -> Path:
     return max(found, key=lambda path: path.stat().st_mtime_ns, default=output / name)
 
 
-tell_errors(Trainer, "train", _tell)
+tell_errors(Trainer, "train")
