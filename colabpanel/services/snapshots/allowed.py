@@ -15,7 +15,7 @@ from colabpanel.services.snapshots.stand_ins import FACTORIES, ArrayType, Factor
 __all__ = ["is_allowed", "resolve", "today"]
 
 _ALLOWED = {
-    "builtins": "slice object range",
+    "builtins": "object range xrange",
     "datetime": "date datetime time timedelta timezone",
     "decimal": "Decimal",
     "ipaddress": "IPv4Address IPv6Address",
@@ -29,7 +29,8 @@ _ALLOWED = {
     "pandas._libs.interval": "Interval",
 }
 _NAMES = {module: frozenset(names.split()) for module, names in _ALLOWED.items()}
-_ARRAY_TYPES = {("numpy", "ndarray"), ("array", "array")}
+_NAMED_SINCE = {"xrange": "range"}  # in pickles that Python 2 could read
+_ARRAY = ("numpy", "ndarray")
 _RENAMED = (("numpy.core.", "numpy._core."), ("__builtin__", "builtins"), ("pathlib._local", "pathlib"))
 
 
@@ -44,7 +45,7 @@ def today(module: str) -> str:
 def is_allowed(module: str, name: str) -> bool:
     """Whether such a name may be called."""
     module = today(module)
-    is_named_only = (module == "builtins" and name in FACTORIES) or (module, name) in _ARRAY_TYPES
+    is_named_only = (module == "builtins" and name in FACTORIES) or (module, name) == _ARRAY
     return is_named_only or (module, name) in GUARDED or name in _NAMES.get(module, ())
 
 
@@ -55,15 +56,15 @@ def resolve(module: str, name: str) -> Any:
         ImportError: The library is not installed, or has no such name in this version.
     """
     module = today(module)
-    if (module, name) in _ARRAY_TYPES:
-        return ArrayType(module)
+    if (module, name) == _ARRAY:
+        return ArrayType()
     if (module, name) in GUARDED:
         named = getattr(_load(module), name)
         return StandIn(GUARDED[module, name], named if isinstance(named, type) else None)
     if module == "builtins" and name in FACTORIES:
         return Factory(name)
     try:
-        found = getattr(_load(module), name)
+        found = getattr(_load(module), _NAMED_SINCE.get(name, name))
     except AttributeError:
         raise ImportError(f"{module} has no {name}") from None
     return StandIn(found) if callable(found) else found

@@ -22,6 +22,7 @@ __all__ = ["GUARDED", "NotPlainError", "fill_array", "fill_dtype", "fill_namespa
 
 _GATHERED = (list, tuple, dict, set, frozenset, str, bytes, bytearray)
 _UNITS = frozenset(["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as", "generic"])
+_ALIGNED = 0x80  # among the flags of a type
 _DTYPE = re.compile(r"[<>|=]?([?bhilqpBHILQPefdgFDG]|[bBiufcSUVO]\d+|O|[mM]8(\[[\w/ ]+\])?)")
 
 
@@ -54,6 +55,10 @@ def _complex(real: float, imag: float) -> complex:
     return complex(real, imag)
 
 
+def _no_bytes() -> bytes:
+    return b""
+
+
 def _bytearray(*parts: Any) -> bytearray:
     _insist(not parts or type(parts[0]) in {bytes, str}, "a bytearray")
     return bytearray(*parts)
@@ -71,6 +76,11 @@ def _fraction(*parts: int | str) -> fractions.Fraction:
     whole = (isinstance(part, int) or re.fullmatch(r"-?\d{1,4000}(/\d{1,4000})?", part) for part in parts)
     _insist(all(whole), "a fraction")
     return fractions.Fraction(*parts)
+
+
+def _array_of(code: str, items: Any) -> Any:
+    _insist(type(code) is str and type(items) in {list, bytes}, "an array")
+    return array.array(code, items)
 
 
 def _array(_type: Any, code: str, machine: int, data: bytes) -> Any:
@@ -95,14 +105,23 @@ def _scalar(dtype: Any, data: Any = None) -> Any:
     import numpy as np
 
     _insist(_is_plain(dtype) and isinstance(data, bytes) and len(data) == dtype.itemsize, "a scalar of NumPy")
-    return np.frombuffer(data, dtype)[0]
+    return np.frombuffer(data, dtype)[0] if data else dtype.type()
 
 
-def _frombuffer(data: Any, dtype: Any, shape: Any, order: str, *_axes: Any) -> Any:
+def _frombuffer(data: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> Any:
     import numpy as np
 
     _insist(_is_plain(dtype) and isinstance(data, bytes | bytearray | memoryview), "an array")
-    return np.frombuffer(bytes(data), dtype).copy().reshape(shape, order=order)
+    array = np.frombuffer(bytes(data), dtype).copy() if dtype.itemsize else np.empty(shape, dtype).reshape(-1)
+    if order != "K":
+        return array.reshape(shape, order=order)
+    _insist(type(axes) is tuple and sorted(axes) == list(range(len(shape))), "an array")
+    return array.reshape(shape, order="C").transpose(axes)
+
+
+def _slice(*parts: Any) -> slice:
+    _insist(all(type(part) in {int, float, str, type(None)} for part in parts), "a slice")
+    return slice(*parts)
 
 
 def _reconstruct(kind: Any, _shape: Any, _code: Any) -> Any:
@@ -115,10 +134,13 @@ def _reconstruct(kind: Any, _shape: Any, _code: Any) -> Any:
 GUARDED: dict[tuple[str, str], Callable[..., Any]] = {
     ("_codecs", "encode"): _encode,
     ("array", "_array_reconstructor"): _array,
+    ("array", "array"): _array_of,
     ("builtins", "bytearray"): _bytearray,
+    ("builtins", "bytes"): _no_bytes,  # others are written by `_codecs.encode`
     ("builtins", "complex"): _complex,
     ("builtins", "frozenset"): _of(frozenset),
     ("builtins", "set"): _of(set),
+    ("builtins", "slice"): _slice,
     ("collections", "Counter"): _of(collections.Counter),
     ("collections", "OrderedDict"): _of(collections.OrderedDict),
     ("collections", "defaultdict"): _default_dict,
@@ -140,7 +162,9 @@ def fill_array(target: Any, state: Any) -> None:
     import numpy as np
 
     _insist(target.shape == (0,) and target.dtype == np.dtype("b"), "an array filled twice")
+    _insist(type(state) is tuple and len(state) == 5, "an array")  # noqa: PLR2004 - as NumPy writes it
     _version, shape, dtype, is_fortran, data = state
+    _insist(isinstance(dtype, np.dtype), "an array")
     _insist(type(shape) is tuple and all(type(n) is int and 0 <= n < 1 << 48 for n in shape), "a shape")
     if dtype.kind == "T" or (dtype == np.dtype(object) and dtype.names is None):
         _insist(type(data) is list and len(data) == math.prod(shape), "an array of objects")
@@ -180,6 +204,7 @@ def fill_dtype(dtype: Any, state: Any) -> Any:
     """
     import numpy as np
 
+    _insist(type(state) is tuple and 8 <= len(state) <= 9, "a type of NumPy")  # noqa: PLR2004 - as NumPy writes it
     _version, order, base, names, fields, size, *rest = state
     if base is not None:
         element, shape = base
@@ -189,10 +214,15 @@ def fill_dtype(dtype: Any, state: Any) -> Any:
         return _moments(dtype.kind, order, rest)
     if names is None:
         return dtype if order in {"|", "="} or dtype.kind in "SVO" else dtype.newbyteorder(order)
-    formats = [fields[name][0] for name in names]
-    _insist(all(map(_is_plain, formats)), "a type of NumPy")
-    offsets = [fields[name][1] for name in names]
-    return np.dtype({"names": list(names), "formats": formats, "offsets": offsets, "itemsize": size})
+    _insist(type(fields) is dict and type(names) is tuple, "a type of NumPy")
+    told = [fields[name] for name in names]
+    _insist(all(type(one) is tuple and _is_plain(one[0]) for one in told), "a type of NumPy")
+    parts: dict[str, Any] = {"formats": [one[0] for one in told], "offsets": [one[1] for one in told]}
+    if any(len(one) > 2 for one in told):  # noqa: PLR2004 - it has a title
+        parts["titles"] = [one[2] if len(one) > 2 else None for one in told]  # noqa: PLR2004
+    is_aligned = bool(rest[1] & _ALIGNED) and "titles" not in parts
+    whole: Any = {"names": list(names), "itemsize": size, **parts}
+    return np.dtype(whole, align=is_aligned)
 
 
 def _moments(kind: str, order: str, rest: list[Any]) -> Any:

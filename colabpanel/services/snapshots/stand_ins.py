@@ -5,7 +5,6 @@ A pickle may also hold a type as a value, as ``{"id": str}`` does. Then the stan
 
 from __future__ import annotations
 
-import array
 import collections
 from collections.abc import Callable
 from typing import Any
@@ -63,17 +62,14 @@ class Factory:
 
 
 class ArrayType(Factory):
-    """Stands for ``numpy.ndarray`` and ``array.array``, which pickles of arrays name and do not call."""
+    """Stands for ``numpy.ndarray``, which pickles of arrays name and do not call."""
 
     __slots__ = ()
 
-    def __init__(self, module: str) -> None:
-        if module == "numpy":
-            import numpy as np
+    def __init__(self) -> None:
+        import numpy as np
 
-            object.__setattr__(self, "kind", np.ndarray)
-        else:
-            object.__setattr__(self, "kind", array.array)
+        object.__setattr__(self, "kind", np.ndarray)
 
 
 EMPTY = frozenset(

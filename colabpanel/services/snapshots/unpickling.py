@@ -32,6 +32,9 @@ _NEEDS_TRUST = (
     "What it would run: {names}."
 )
 _NOT_PLAIN = "Load it with trusted=True if it is from somebody you trust. Else it is damaged: use another copy of it."
+_EXPANDING = {("builtins", "range"), ("__builtin__", "range"), ("__builtin__", "xrange")}
+"""What becomes much larger where something takes its members."""
+
 _SHOWN = 10
 
 
@@ -54,7 +57,7 @@ def _found(rebuilders: Rebuilders, module: str, name: str) -> Any:
         return StandIn(rebuilders[name])
     if is_allowed(module, name):
         return resolve(module, name)
-    raise TrustError(f"Loading this would run {module}.{name}.")
+    raise TrustError(f"Loading this would run {module}.{name}.", hint=_NOT_PLAIN)
 
 
 class _Careful(pickle.Unpickler):
@@ -74,6 +77,30 @@ class _Careful(pickle.Unpickler):
         with contextlib.suppress(TypeError):  # what is no stand-in
             self.found.append(weakref.ref(found))
         return found
+
+
+_DICTIONARIES = {dict, collections.OrderedDict, collections.defaultdict, collections.Counter}
+_FILLED: dict[bytes, set[Any]] = {
+    pickle.SETITEM: _DICTIONARIES,
+    pickle.SETITEMS: _DICTIONARIES,
+    pickle.APPEND: {list, collections.deque},
+    pickle.APPENDS: {list, collections.deque},
+    pickle.ADDITEMS: {set},
+}
+_BELOW = {pickle.SETITEM: 3, pickle.APPEND: 2}  # where the target is; those that take many have it below their mark
+
+
+def _only(code: bytes, kinds: set[Any]) -> Callable[[Any], None]:
+    """Let an opcode fill containers of these types alone: of an array or a list it could set a part."""
+    fill: Callable[[Any], None] = pickle._Unpickler.dispatch[code[0]]  # noqa: SLF001 - as below
+
+    def run(self: Any) -> None:
+        target = self.stack[-_BELOW[code]] if code in _BELOW else self.metastack[-1][-1]
+        if type(target) not in kinds:
+            raise TrustError(f"Loading this would change a {type(target).__name__}.", hint=_NOT_PLAIN)
+        fill(self)
+
+    return run
 
 
 class _Slow(pickle._Unpickler):  # noqa: SLF001 - the one in Python, whose steps can be changed
@@ -100,14 +127,16 @@ class _Slow(pickle._Unpickler):  # noqa: SLF001 - the one in Python, whose steps
 
     def _call(self) -> None:
         arguments, called = self.stack.pop(), self.stack[-1]
+        if type(arguments) is not tuple:
+            raise TrustError("Loading this would call something with what is no list of arguments.", hint=_NOT_PLAIN)
         if isinstance(called, type):
             called = self._stands_for[called]
         if not isinstance(called, StandIn):
-            raise TrustError("Loading this would call what it holds.")
+            raise TrustError("Loading this would call what it holds.", hint=_NOT_PLAIN)
         self.stack[-1] = called(*arguments)
 
     def _make(self) -> None:
-        raise TrustError("Loading this would make an object past its class.")
+        raise TrustError("Loading this would make an object past its class.", hint=_NOT_PLAIN)
 
     def _fill(self) -> None:
         state, target = self.stack.pop(), self.stack[-1]
@@ -126,11 +155,12 @@ class _Slow(pickle._Unpickler):  # noqa: SLF001 - the one in Python, whose steps
             self.stack[-1] = made
             self.memo.update({key: made for key, value in self.memo.items() if value is target})
         else:
-            raise TrustError(f"Loading this would set attributes of {type(target).__name__}.")
+            raise TrustError(f"Loading this would set attributes of {type(target).__name__}.", hint=_NOT_PLAIN)
 
     dispatch: ClassVar[dict[int, Any]] = {
         **pickle._Unpickler.dispatch,  # noqa: SLF001 - as above
         **dict.fromkeys((code[0] for code in (pickle.NEWOBJ, pickle.NEWOBJ_EX, pickle.OBJ, pickle.INST)), _make),
+        **{code[0]: _only(code, kinds) for code, kinds in _FILLED.items()},
         pickle.REDUCE[0]: _call,
         pickle.BUILD[0]: _fill,
     }
@@ -179,18 +209,19 @@ def unpickle_next(
 ) -> Any:
     """As `unpickle`, for the pickle that begins here; the stream stands behind it afterwards."""
     kind: Callable[..., Any] = _Trusting
+    end: int | None = None
     if not trusted:
         wanted = scan(stream.getvalue(), stream.tell())
         unknown = unknown_in(wanted)
         if unknown:
             names = ", ".join(unknown[:_SHOWN]) + (f" and {len(unknown) - _SHOWN} more" if unknown[_SHOWN:] else "")
             raise TrustError(f"{what} holds code, and is not signed by you.", hint=_NEEDS_TRUST.format(names=names))
-        kind = _Slow if wanted.builds else _Careful
+        end = wanted.end
+        kind = _Slow if wanted.builds or not _EXPANDING.isdisjoint(wanted.names) else _Careful
+    load = _carefully if kind is _Careful else lambda *given: kind(*given).load()
     try:
         with collector_paused():
-            if kind is _Careful:
-                return _carefully(stream, rebuilders or {}, buffers)
-            return kind(stream, rebuilders or {}, buffers).load()
+            loaded = load(stream, rebuilders or {}, buffers)
     except ColabPanelError:
         raise
     except NotPlainError as error:
@@ -208,6 +239,9 @@ def unpickle_next(
         raise ArchiveError(
             f"{what} cannot be read: {type(error).__name__}: {error}.", hint="Use another copy of it."
         ) from error
+    if end is not None:
+        stream.seek(end)  # a frame may claim what is behind it
+    return loaded
 
 
 def _carefully(stream: io.BytesIO, rebuilders: Rebuilders, buffers: Iterable[Buffer]) -> Any:

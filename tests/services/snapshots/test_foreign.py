@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import os
 import pickle
 from pathlib import Path
@@ -203,3 +204,56 @@ def test_of_safetensors_only_what_is_wanted_is_read(tmp_path: Path) -> None:
     tools = pytest.importorskip("safetensors.numpy")
     tools.save_file({"w": np.ones(3), "v": np.zeros(2)}, tmp_path / "a.safetensors")
     assert list(load(tmp_path / "a.safetensors", names=["v"])) == ["v"]
+
+
+def test_a_type_whose_parts_are_fewer_than_none_is_damage(tmp_path: Path) -> None:
+    header = b"{'descr': [('a', '|u1', (-128,))], 'fortran_order': False, 'shape': (1,), }"
+    head = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    (tmp_path / "a.npy").write_bytes(head)
+    for look in (contents, load):
+        with pytest.raises(ArchiveError):
+            look(tmp_path / "a.npy")
+
+
+def test_a_pickle_ends_where_it_ends(tmp_path: Path) -> None:
+    pickles = b"\x80\x04\x95" + (6).to_bytes(8, "little") + b"K\x01.K\x02.K\x03."
+    (tmp_path / "a.pkl").write_bytes(pickles)
+    assert load(tmp_path / "a.pkl") == {"a": 1, "a_2": 2, "a_3": 3}
+    assert len(contents(tmp_path / "a.pkl").variables) == 3
+
+
+ALIGNED = np.dtype([("a", "i1"), ("b", "i8")], align=True)
+TITLED = np.dtype([(("title", "a"), "i4"), ("b", "f8")])
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.arange(24).reshape(2, 3, 4).transpose(1, 0, 2),
+        np.asfortranarray(np.arange(6).reshape(2, 3)),
+        np.zeros(3, ALIGNED),
+        np.ones(3, TITLED),
+        np.array(["", "a"]),
+        np.array([np.str_(""), np.bytes_(b""), np.float32(2)], object),
+        np.str_(""),
+        np.empty((2, 0)),
+    ],
+    ids=["transposed", "fortran", "aligned", "titled", "text", "scalars", "nothing", "empty"],
+)
+def test_pickles_of_arrays_are_what_they_were(tmp_path: Path, value: Any, protocol: int) -> None:
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(value, protocol))
+    found = load(tmp_path / "a.pkl")["a"]
+    assert type(found) is type(value)
+    assert found.dtype == value.dtype
+    assert found.dtype.fields == value.dtype.fields
+    assert found.dtype.isalignedstruct == value.dtype.isalignedstruct
+    assert found.tolist() == value.tolist()
+    assert np.shape(found) == np.shape(value)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_arrays_of_python(tmp_path: Path, protocol: int) -> None:
+    value = [array.array("i", [1, 2]), array.array("d"), {"r": range(3), "l": [range(2)]}, b"", slice(1, None)]
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(value, protocol))
+    assert load(tmp_path / "a.pkl")["a"] == value

@@ -55,6 +55,8 @@ def _global(module: str, name: str) -> bytes:
 
 _LIST, _RANGE = _global("builtins", "list"), _global("builtins", "range")
 _DECIMAL = _global("decimal", "Decimal")
+_MANY = _RANGE + b"J\x00\x00\x00\x70\x85R"  # so many that their memory would be missed
+_DEQUE = _global("collections", "deque")
 HOSTILE = {
     "reduce": pickle.dumps(Evil()),
     "protocol 0": pickle.dumps(Evil(), 0),
@@ -81,6 +83,9 @@ HOSTILE = {
     "a class made": b"\x80\x04" + _global("datetime", "date") + b")\x81.",
     "attributes of a singleton": b"\x80\x04" + _global("pandas", "NA") + b"}\x8c\x01aK\x01sb.",
     "endless fraction": b"\x80\x04" + _global("fractions", "Fraction") + b"\x8c\x0b1e999999999\x85R.",
+    "a range in a list": b"\x80\x02]" + _global("builtins", "slice") + b"K\x00K\x00\x86R" + _MANY + b"s.",
+    "a range as arguments": b"\x80\x02" + _global("collections", "OrderedDict") + b")R}b0" + _DEQUE + _MANY + b"R.",
+    "a range as a state": b"\x80\x04" + _global("numpy", "dtype") + b"\x8c\x02i4\x85R" + _MANY + b"b.",
     "memo bomb": b"\x80\x02}r\xff\xff\xff\x7f.",
     "length bomb": b"\x80\x04\x8e" + struct.pack("<Q", 1 << 60) + b"abc.",
     "bytearray bomb": b"\x80\x05\x96" + struct.pack("<Q", 1 << 60) + b"abc.",

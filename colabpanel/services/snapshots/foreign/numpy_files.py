@@ -6,7 +6,9 @@ An ``.npy`` file may hold several arrays, one after another.
 from __future__ import annotations
 
 import ast
+import functools
 import io
+import lzma
 import math
 import re
 import struct
@@ -19,7 +21,13 @@ from typing import IO, Any, NamedTuple
 from colabpanel.errors import ArchiveError
 from colabpanel.services.optional import optional
 from colabpanel.services.snapshots.foreign.pickle_files import SCANNED
-from colabpanel.services.snapshots.foreign.several import after_whole_ones, damaged_part, is_padding, numbered
+from colabpanel.services.snapshots.foreign.several import (
+    after_whole_ones,
+    damaged_part,
+    is_padding,
+    numbered,
+    unreadable,
+)
 from colabpanel.services.snapshots.manifest import UNREADABLE
 from colabpanel.services.snapshots.models import SavedVariable
 from colabpanel.services.snapshots.scan import scan
@@ -29,7 +37,7 @@ __all__ = ["DAMAGED", "describe_npy", "describe_npz", "read_npy", "read_npz"]
 
 _MAGIC, _SUFFIX = b"\x93NUMPY", ".npy"
 _LARGEST_HEADER = 64 << 10
-DAMAGED = (*UNREADABLE, IndexError, SyntaxError, struct.error, ArchiveError)
+DAMAGED = (*UNREADABLE, IndexError, SyntaxError, struct.error, lzma.LZMAError, ArchiveError)
 """What reading a damaged file raises."""
 
 
@@ -47,7 +55,7 @@ class _Header(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of the array behind it, if it has no objects."""
-        return math.prod(self.shape) * _item_size(self.descr)
+        return _count(self.shape) * _item_size(self.descr)
 
 
 def _read_header(stream: IO[bytes]) -> _Header:
@@ -65,14 +73,15 @@ def _read_header(stream: IO[bytes]) -> _Header:
         raise ValueError("header")
     fields = _fields(stream.read(length).decode(encoding))
     shape = tuple(fields["shape"])
-    if not all(type(extent) is int and extent >= 0 for extent in shape):
-        raise ValueError("shape")
+    _count(shape)
     return _Header(fields["descr"], shape, bool(fields["fortran_order"]))
 
 
 def _fields(text: str) -> Any:
     try:
         return ast.literal_eval(text)
+    except (MemoryError, RecursionError):  # parentheses without end
+        raise ValueError("header") from None
     except SyntaxError:  # of Python 2, which ends long numbers with L
         return ast.literal_eval(re.sub(r"(?<=\d)L\b", "", text))
 
@@ -92,40 +101,59 @@ def _item_size(descr: Any) -> int:
     if isinstance(descr, str):
         found = re.fullmatch(r"[|<>=]?([a-zA-Z])(\d+)(\[.*\])?", descr)
         if found is None:
-            raise ValueError("type")
+            raise ValueError(f"a type that is not known ({descr[:20]})")
         return int(found[2]) * (4 if found[1] == "U" else 1)
     if isinstance(descr, list):
-        return sum(_item_size(field[1]) * math.prod(field[2] if len(field) > 2 else ()) for field in descr)  # noqa: PLR2004
-    return _item_size(descr[0]) * int(math.prod(descr[1]))
+        return sum(_item_size(field[1]) * _count(field[2] if len(field) > 2 else ()) for field in descr)  # noqa: PLR2004
+    return _item_size(descr[0]) * _count(descr[1])
+
+
+def _count(shape: Any) -> int:
+    """Return how many elements a shape has; NumPy also writes a single length without a tuple."""
+    extents = (shape,) if isinstance(shape, int) else tuple(shape)
+    if not all(type(extent) is int and extent >= 0 for extent in extents):
+        raise ValueError("shape")
+    return math.prod(extents)
+
+
+class _Npy:
+    """An open ``.npy`` file, which stands where the next of its arrays begins."""
+
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        self.path, self.stream, self.size = path, stream, path.stat().st_size
+
+    @functools.cached_property
+    def pickles(self) -> io.BytesIO:
+        """All of it in memory, as pickles in it are read."""
+        return io.BytesIO(self.path.read_bytes())
+
+    def is_over(self) -> bool:
+        start = self.stream.tell()
+        first = self.stream.read(1)
+        is_over = is_padding(first) and is_padding(first + self.stream.read())
+        self.stream.seek(start)
+        return is_over
 
 
 def describe_npy(path: Path) -> list[SavedVariable]:
     """Return the arrays of an ``.npy`` file."""
-    size, found = path.stat().st_size, list[SavedVariable]()
+    found = list[SavedVariable]()
     with path.open("rb") as stream:
-        while not _is_over(stream, size):
+        file = _Npy(path, stream)
+        while not file.is_over():
             start, name = stream.tell(), numbered(path.stem, len(found) + 1)
             try:
-                found.append(_describe_next(stream, name, size))
+                found.append(_describe_next(file, name))
             except DAMAGED:
                 if not found:
                     raise
-                return [*found, damaged_part(name, size - start, "numpy.ndarray")]
+                return [*found, damaged_part(name, file.size - start, "numpy.ndarray")]
     return found
 
 
-def _is_over(stream: IO[bytes], size: int) -> bool:
-    start = stream.tell()
-    if start < size:
-        first = stream.read(1)
-        is_over = is_padding(first) and is_padding(first + stream.read())
-        stream.seek(start)
-        return is_over
-    return True
-
-
-def _describe_next(stream: IO[bytes], name: str, size: int) -> SavedVariable:
-    """Return the array that begins here; the stream stands behind it afterwards."""
+def _describe_next(file: _Npy, name: str) -> SavedVariable:
+    """Return the array that begins here; the file stands behind it afterwards."""
+    stream, size = file.stream, file.size
     start, header, data = stream.tell(), _read_header(stream), stream.tell()
     needs: tuple[str, ...] | None = ()
     if not header.has_objects:
@@ -133,8 +161,8 @@ def _describe_next(stream: IO[bytes], name: str, size: int) -> SavedVariable:
     elif size - start > SCANNED:
         needs, end = None, size
     else:
-        wanted = scan(stream.read())
-        needs, end = tuple(unknown_in(wanted)), data + wanted.end
+        wanted = scan(file.pickles.getvalue(), data)
+        needs, end = tuple(unknown_in(wanted)), wanted.end
     if end > size:
         raise ValueError("cut short")
     stream.seek(end)
@@ -167,32 +195,33 @@ def read_npy(path: Path, wanted: Collection[str] | None, *, trusted: bool, in_pl
         TrustError: One that is wanted would run what nobody vouches for.
         ArchiveError: One that is wanted is damaged.
     """
-    size, found = path.stat().st_size, dict[str, Any]()
+    found = dict[str, Any]()
     with path.open("rb") as stream:
+        file = _Npy(path, stream)
         for number in count(1):
-            if _is_over(stream, size) or (wanted is not None and found.keys() >= set(wanted)):
+            if file.is_over() or (wanted is not None and found.keys() >= set(wanted)):
                 break
             name = numbered(path.stem, number)
             try:
                 if wanted is None or name in wanted:
-                    found[name] = _read_next(stream, name, path, trusted=trusted, in_place=in_place)
+                    found[name] = _read_next(file, name, trusted=trusted, in_place=in_place)
                 else:
-                    _describe_next(stream, name, size)
+                    _describe_next(file, name)
             except ArchiveError as error:
                 raise after_whole_ones(error, found) from error
             except DAMAGED as error:
-                damaged = ArchiveError(f"{path.name} cannot be read: {error}.", hint="Use another copy of it.")
-                raise after_whole_ones(damaged, found) from error
+                raise after_whole_ones(unreadable(path, error), found) from error
     return found
 
 
-def _read_next(stream: IO[bytes], name: str, path: Path, *, trusted: bool, in_place: bool) -> Any:
-    """Return the array that begins here; the stream stands behind it afterwards."""
+def _read_next(file: _Npy, name: str, *, trusted: bool, in_place: bool) -> Any:
+    """Return the array that begins here; the file stands behind it afterwards."""
+    path, stream = file.path, file.stream
     start, header, data = stream.tell(), _read_header(stream), stream.tell()
     if header.has_objects:
-        rest = io.BytesIO(stream.read())
-        found = unpickle_next(rest, trusted=trusted, what=f"{name} in {path.name}")
-        stream.seek(data + rest.tell())
+        file.pickles.seek(data)
+        found = unpickle_next(file.pickles, trusted=trusted, what=f"{name} in {path.name}")
+        stream.seek(file.pickles.tell())
         return found
     if in_place and header.size:
         return _mapped(stream, header, path)

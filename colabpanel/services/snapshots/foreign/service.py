@@ -12,6 +12,7 @@ from colabpanel.services.optional import optional
 from colabpanel.services.snapshots.foreign.kinds import kind_of
 from colabpanel.services.snapshots.foreign.numpy_files import DAMAGED, describe_npy, describe_npz, read_npy, read_npz
 from colabpanel.services.snapshots.foreign.pickle_files import describe_pickles, read_pickles
+from colabpanel.services.snapshots.foreign.several import unreadable
 from colabpanel.services.snapshots.foreign.tensor_files import describe_tensors, read_tensors
 from colabpanel.services.snapshots.models import SavedVariable
 
@@ -82,4 +83,4 @@ def _read(path: Path, kind: str, wanted: Collection[str] | None, *, trusted: boo
     except Exception as error:
         if isinstance(error, OSError) and error.errno:
             raise
-        raise ArchiveError(f"{path.name} cannot be read: {error}.", hint="Use another copy of it.") from error
+        raise unreadable(path, error) from error

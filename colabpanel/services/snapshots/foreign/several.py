@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 
 from colabpanel.errors import ArchiveError
 from colabpanel.services.snapshots.models import SavedVariable
 
-__all__ = ["after_whole_ones", "damaged_part", "is_padding", "numbered"]
+__all__ = ["after_whole_ones", "damaged_part", "is_padding", "numbered", "unreadable"]
 
+_SHOWN = 20
 _PADDING = b"\0\t\n\r "
 
 
@@ -31,4 +33,12 @@ def after_whole_ones(error: ArchiveError, before: Collection[str]) -> ArchiveErr
     """Return an error about one of them that also tells how those before it are loaded."""
     if not before:
         return error
-    return ArchiveError(error.message, hint=f"{error.hint} What is whole loads with names={list(before)}.")
+    names = list(before)
+    shown = f"{names[:_SHOWN]} and so on" if len(names) > _SHOWN else f"{names}"
+    return ArchiveError(error.message, hint=f"{error.hint} What is whole loads with names={shown}.")
+
+
+def unreadable(path: Path, error: Exception) -> ArchiveError:
+    """Return an error with what a library says of a file."""
+    said = str(error).rstrip(".") or type(error).__name__
+    return ArchiveError(f"{path.name} cannot be read: {said}.", hint="Use another copy of it.")
