@@ -41,11 +41,13 @@ class Wanted:
     Attributes:
         names: The ``(module, name)`` pairs that it would call.
         builds: Whether it fills in objects after they are made.
+        calls: How often it calls something.
         end: Where it ends in the data.
     """
 
     names: set[tuple[str, str]] = field(default_factory=set)
     builds: bool = False
+    calls: int = 0
     end: int = 0
 
 
@@ -142,6 +144,7 @@ class _Scan:
 
     def _push(self, name: str, argument: bytes) -> None:
         """Put the value that an opcode makes on the stack, in place of those that it is made of."""
+        self._wanted.calls += name == "REDUCE"
         start = self._marks.pop() if name in _TO_MARK else len(self._stack) - _POPS.get(name, 0)
         parts = self._stack[start:]
         del self._stack[start:]

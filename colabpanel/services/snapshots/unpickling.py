@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from colabpanel.errors import ArchiveError, ColabPanelError, TrustError
 from colabpanel.services.snapshots import rebuild
 from colabpanel.services.snapshots.allowed import is_allowed, resolve, today
+from colabpanel.services.snapshots.depth import insist_on_shallow, may_be_deep
 from colabpanel.services.snapshots.guarded import NotPlainError, fill_array, fill_dtype, fill_namespace, fill_ordered
 from colabpanel.services.snapshots.quiet import collector_paused
 from colabpanel.services.snapshots.scan import Wanted, scan
@@ -209,14 +210,13 @@ def unpickle_next(
 ) -> Any:
     """As `unpickle`, for the pickle that begins here; the stream stands behind it afterwards."""
     kind: Callable[..., Any] = _Trusting
-    end: int | None = None
+    wanted = None
     if not trusted:
         wanted = scan(stream.getvalue(), stream.tell())
         unknown = unknown_in(wanted)
         if unknown:
             names = ", ".join(unknown[:_SHOWN]) + (f" and {len(unknown) - _SHOWN} more" if unknown[_SHOWN:] else "")
             raise TrustError(f"{what} holds code, and is not signed by you.", hint=_NEEDS_TRUST.format(names=names))
-        end = wanted.end
         kind = _Slow if wanted.builds or not _EXPANDING.isdisjoint(wanted.names) else _Careful
     load = _carefully if kind is _Careful else lambda *given: kind(*given).load()
     try:
@@ -239,8 +239,10 @@ def unpickle_next(
         raise ArchiveError(
             f"{what} cannot be read: {type(error).__name__}: {error}.", hint="Use another copy of it."
         ) from error
-    if end is not None:
-        stream.seek(end)  # a frame may claim what is behind it
+    if wanted is not None:
+        stream.seek(wanted.end)  # a frame may claim what is behind it
+        if may_be_deep(wanted):
+            insist_on_shallow(loaded)
     return loaded
 
 

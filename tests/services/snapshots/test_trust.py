@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import collections
 import dataclasses
 import io
 import json
@@ -10,6 +11,8 @@ import os
 import pickle
 import pickletools
 import struct
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -352,3 +355,35 @@ def test_unpickling_names_what_is_missing() -> None:
     with pytest.raises(ArchiveError, match="needs something that is not here"):
         unpickle(b"\x80\x04" + _global("no_such_module", "name") + b".", trusted=True, what="This")
     assert io.BytesIO(b"")
+
+
+def _chain(make: bytes, fill: bytes, length: int) -> bytes:
+    """Return a pickle of a container in a container, and so on."""
+    return b"\x80\x02Nq\x00" + (b"0" + make + fill + b"q\x00") * length + b"."
+
+
+_OBJECTS = (
+    _global("numpy._core.multiarray", "_reconstruct") + _global("numpy", "ndarray") + b"K\x00\x85C\x01b\x87R"
+    b"(K\x01K\x01\x85" + _global("numpy", "dtype") + b"\x8c\x01O\x85R\x89]h\x00atb"
+)
+
+
+@pytest.mark.parametrize(
+    ("make", "fill"),
+    [(_DEQUE + b")R", b"h\x00a"), (_global("collections", "defaultdict") + b")R", b"K\x00h\x00s"), (_OBJECTS, b"")],
+    ids=["deque", "defaultdict", "array"],
+)
+def test_what_would_crash_when_it_is_freed_is_taken_apart(tmp_path: Path, make: bytes, fill: bytes) -> None:
+    _write(tmp_path / "a.pkl", _chain(make, fill, 12_000))
+    code = "try: colabpanel.load('a.pkl')\nexcept colabpanel.ColabPanelError as error: print(error.message)"
+    command = [sys.executable, "-c", f"import colabpanel\n{code}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "made to crash" in done.stdout
+    few = unpickle(_chain(make, fill, 500), trusted=False, what="This")
+    assert len(few) == 1
+
+
+def test_many_containers_that_are_not_nested_load() -> None:
+    many = [collections.deque([n]) for n in range(20_000)]
+    assert unpickle(pickle.dumps(many), trusted=False, what="This") == many
