@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import os
 import subprocess
 import sys
 import time
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 
 from colabpanel.services.snapshots.describe import shape_of
 from colabpanel.services.snapshots.fingerprint import fingerprint, fingerprints
+from colabpanel.services.snapshots.service import dump, load
 from colabpanel.services.snapshots.sizes import size_of
 from colabpanel.services.snapshots.table import change_of, variable_table
 
@@ -164,6 +167,100 @@ def test_fingerprints_of_frames() -> None:
     assert fingerprint(frame()[::-1]) != before
     assert fingerprint(frame()["f"]) != fingerprint(frame()["f"].rename("g"))
     assert fingerprint(frame().assign(own=[object()] * 1000)) is None
+
+
+def test_frames_are_what_they_hold_however_pandas_keeps_it(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [1, 2], "b": [1.0, 2.0], "c": [3, 4], "t": ["x", "y"]})
+    for other in (
+        frame.copy(),
+        frame.assign(d=1).drop(columns="d"),
+        pandas.concat([frame[:1], frame[1:]])[["a", "b", "c", "t"]],
+    ):
+        assert fingerprint(other.reset_index(drop=True)) == fingerprint(frame)
+    dump(tmp_path / "a.snapshot.zip", {"frame": frame})
+    assert fingerprint(load(tmp_path / "a.snapshot.zip")["frame"]) == fingerprint(frame)
+    ordered = pandas.Categorical(["a", "b"], ordered=True)
+    assert fingerprint(pandas.Series(ordered)) != fingerprint(pandas.Series(pandas.Categorical(["a", "b"])))
+
+
+def test_values_that_only_look_alike() -> None:
+    torch = pytest.importorskip("torch")
+    ones = torch.ones(3, dtype=torch.bfloat16)
+    alike: list[tuple[Any, Any]] = [
+        (np.zeros(3, [("a", "i4")]), np.zeros(3, [("a", "f4")])),
+        (ones, ones.view(torch.int16)),
+        ({"logs": [[0.0] * 500] * 25, "epoch": 1}, {"logs": [[0.0] * 500] * 25, "epoch": 2}),
+        (10**5000, 10**5000 + 1),
+        (10**5000, -(10**5000)),
+        (1, True),
+    ]
+    for one, other in alike:
+        assert fingerprint(one) not in {fingerprint(other), None}
+
+
+def test_a_look_is_short_whatever_there_is() -> None:
+    pandas = pytest.importorskip("pandas")
+    text = [f"row {number}" for number in range(5000)]
+    values: list[Any] = [
+        pandas.DataFrame({f"c{number}": text for number in range(100)}),
+        pandas.DataFrame({f"c{number}": pandas.array([1, None] * 2500, dtype="Int64") for number in range(100)}),
+        [set(range(500)) for _ in range(500)],
+        [["\xe4" * 5000] * 500] * 20,
+        [dict.fromkeys(range(300_000)) for _ in range(5)],
+        [[np.zeros(3)] * 500] * 20,
+        [pandas.DataFrame({"a": [1]})] * 500,
+        [[[1] * 100] * 100] * 100,
+        np.str_("a" * 10_000_000),
+        np.zeros(3, [("image", "f4", (1000, 1000))]),
+    ]
+    for value in values:
+        steps = 0
+
+        def count(*_: object) -> None:
+            nonlocal steps
+            steps += 1
+
+        sys.setprofile(count)
+        try:
+            fingerprint(value)
+        finally:
+            sys.setprofile(None)
+        assert steps < 200_000, type(value)
+
+
+def test_nothing_of_the_classes_of_a_notebook_is_run_to_tell_a_change() -> None:
+    pandas = pytest.importorskip("pandas")
+    asked: list[str] = []
+
+    class Meta(type):
+        def __getattribute__(cls, name: str) -> Any:
+            asked.append(name)
+            return super().__getattribute__(name)
+
+        def __hash__(cls) -> int:
+            asked.append("hash")
+            return 1
+
+    class Zone(datetime.tzinfo):
+        def utcoffset(self, _: Any) -> datetime.timedelta:
+            asked.append("utcoffset")
+            return datetime.timedelta(hours=1)
+
+        def dst(self, _: Any) -> None:
+            return None
+
+        def tzname(self, _: Any) -> str:
+            return "zone"
+
+    values = [
+        Meta("Own", (), {})(),
+        pandas.Timestamp("2026-01-01", tz=Zone()),
+        pandas.Series(pandas.to_datetime(["2026"])),
+    ]
+    asked.clear()
+    assert [fingerprint(value) is None for value in values] == [True, True, False]
+    assert asked == []
 
 
 def test_a_fingerprint_is_the_same_in_another_process() -> None:
