@@ -26,6 +26,7 @@ Fingerprints = Mapping[str, str | None]
 
 _MOST, _MOST_OF_ONE = 5_000, 500  # steps of a look in all; members of one container that are looked at
 _MOST_OF_A_MEMBER, _A_LOOK = 20, 4  # steps that each member of a set may take, and that it is taken to take
+_AN_ARRAY, _A_FRAME = 3, 20  # steps that they take besides
 _COUNTED, _A_STEP = 1_000_000, 200  # members of a dictionary that are walked over, and how many make a step
 _PIECES, _PIECES_OF_MANY, _PIECE = 64, 2, 4 << 10
 _SHOWN = 4 << 10  # of a long text
@@ -165,6 +166,7 @@ class _Look:
 
     def _array(self, array: np.ndarray[Any, Any]) -> bool:
         dtype = array.dtype
+        self._left -= _AN_ARRAY
         self._told(f"{array.shape}{dtype.str if dtype.names is None else dtype.descr}")
         if not array.size or not dtype.itemsize:
             return True
@@ -187,6 +189,7 @@ class _Look:
         if is_of(kind, "pandas", "Interval"):
             return self._shared_out([value.left, value.right, value.closed])
         parts = None
+        self._left -= _A_FRAME
         if is_of(kind, "pandas", "Index"):
             parts = parts_of_index(value)
         elif is_of(kind, "pandas", "DataFrame", "Series"):

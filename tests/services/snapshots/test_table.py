@@ -223,7 +223,7 @@ def test_a_look_is_short_whatever_there_is() -> None:
             fingerprint(value)
         finally:
             sys.setprofile(None)
-        assert steps < 300_000, type(value)
+        assert steps < 250_000, type(value)
 
 
 def test_nothing_of_the_classes_of_a_notebook_is_run_to_tell_a_change() -> None:
