@@ -53,6 +53,8 @@ class LightningCallback(Callback):
             self._save(trainer, trainer.callback_metrics)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        if trainer.world_size > 1:  # saving waits for all processes, of which one has failed
+            return
         self._saving.save_on_error(exception, trainer.global_step, lambda tag: self._save(trainer, None, tag))
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:

@@ -60,7 +60,8 @@ class TransformersCallback(TrainerCallback):
             trainer._save_checkpoint(trainer.model, trial=None)  # noqa: SLF001 - nothing public saves all of it
             return self._take_over(trainer.args, trainer.state, tag)
 
-        if trainer.hp_search_backend is None:  # there, a trial that is no good ends with an error, too
+        is_alone = trainer.args.world_size == 1  # saving waits for all processes, of which one has failed
+        if is_alone and trainer.hp_search_backend is None:  # in a search, a trial that is no good ends so, too
             self._saving.save_on_error(error, trainer.state.global_step, save)
 
     def _take_over(self, args: Any, state: Any, *tags: str) -> Future[Checkpoint]:
