@@ -200,6 +200,20 @@ def test_files_of_joblib_need_trust_and_say_so(tmp_path: Path, protocol: int) ->
     assert _needs(path) == {"model": ("joblib.numpy_pickle.NumpyArrayWrapper",)}
 
 
+def test_a_text_about_joblib_is_a_text(tmp_path: Path) -> None:
+    text = "joblib.numpy_pickle\nNumpyArrayWrapper\n"
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(text))
+    assert load(tmp_path / "a.pkl") == {"a": text}
+
+
+@pytest.mark.parametrize("offsets", ["[0, -1]", "[0, NaN]", "[0, 1e999]"])
+def test_sizes_of_tensors_are_numbers(tmp_path: Path, offsets: str) -> None:
+    header = f'{{"w": {{"dtype": "F32", "shape": [1], "data_offsets": {offsets}}}}}'.encode()
+    (tmp_path / "a.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(60))
+    with pytest.raises(ArchiveError):
+        contents(tmp_path / "a.safetensors")
+
+
 def test_of_safetensors_only_what_is_wanted_is_read(tmp_path: Path) -> None:
     tools = pytest.importorskip("safetensors.numpy")
     tools.save_file({"w": np.ones(3), "v": np.zeros(2)}, tmp_path / "a.safetensors")

@@ -35,7 +35,7 @@ def describe_pickles(path: Path) -> list[SavedVariable]:
     if size > SCANNED:
         return [SavedVariable(path.stem, "saved", "pickle", "", size, needs=None)]
     data, found, at = path.read_bytes(), list[SavedVariable](), 0
-    if _JOBLIB.search(data):
+    if _is_joblib(data):
         return [SavedVariable(path.stem, "saved", "joblib", "", size, needs=(_WRAPPER,))]
     while not _is_over(data, at):
         name = numbered(path.stem, len(found) + 1)
@@ -58,7 +58,7 @@ def read_pickles(path: Path, wanted: Collection[str] | None, *, trusted: bool) -
         ArchiveError: One that is wanted is damaged.
     """
     data, found = path.read_bytes(), dict[str, Any]()
-    if _JOBLIB.search(data):
+    if _is_joblib(data):
         return {path.stem: _read_joblib(path, trusted=trusted)}
     stream = io.BytesIO(data)
     for number in count(1):
@@ -77,6 +77,16 @@ def _read_one(stream: io.BytesIO, what: str, before: dict[str, Any], trusted: bo
         return unpickle_next(stream, trusted=trusted, what=what)
     except ArchiveError as error:
         raise after_whole_ones(error, before) from error
+
+
+def _is_joblib(data: bytes) -> bool:
+    """Whether joblib wrote it, with arrays between the opcodes; not whether it holds a text that says so."""
+    if not _JOBLIB.search(data):
+        return False
+    try:
+        return tuple(_WRAPPER.rsplit(".", 1)) in scan(data).names
+    except ArchiveError:
+        return True
 
 
 def _is_over(data: bytes, at: int) -> bool:

@@ -27,6 +27,9 @@ def describe_tensors(path: Path) -> list[SavedVariable]:
     for name, told in header.items():
         if name != "__metadata__":
             start, end = told["data_offsets"]
+            if not all(type(number) is int and number >= 0 for number in (start, end - start, *told["shape"])):
+                raise ValueError("numbers")
+            name.encode()
             shape = " x ".join(f"{extent:,}" for extent in told["shape"]) or "scalar"
             found.append(SavedVariable(name, "saved", "tensor", f"{shape} {told['dtype']}", end - start))
     return found
