@@ -31,7 +31,7 @@ run: .venv-run/ready
 
 test: .venv/ready .venv-colab/ready programs
 	$(TIMED) "checks" $(MAKE) --no-print-directory check
-	$(TIMED) "newest stack, odd archives" $(SIDE_BY_SIDE) --jobs 3 unit unit-odd
+	$(TIMED) "newest stack, odd archives" $(SIDE_BY_SIDE) --jobs 3 unit-odd unit
 	$(TIMED) "Colab's versions, browser" $(SIDE_BY_SIDE) --jobs 2 unit-colab browser
 	@sh tools/timed.sh --sum
 
