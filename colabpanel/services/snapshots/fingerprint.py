@@ -24,7 +24,7 @@ __all__ = ["Fingerprints", "fingerprint", "fingerprints"]
 Fingerprints = Mapping[str, str | None]
 """By the names of variables; None for one of which it cannot be told."""
 
-_MOST, _MOST_OF_ONE = 5_000, 500  # steps of a look in all; members of one container that are looked at
+_MOST, _MOST_OF_ONE = 5_000, 250  # steps of a look in all; members of one container that are looked at
 _MOST_OF_A_MEMBER, _A_LOOK = 20, 4  # steps that each member of a set may take, and that it is taken to take
 _AN_ARRAY, _A_FRAME = 3, 20  # steps that they take besides
 _COUNTED, _A_STEP = 1_000_000, 200  # members of a dictionary that are walked over, and how many make a step
