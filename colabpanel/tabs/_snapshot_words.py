@@ -97,7 +97,7 @@ def contents_row(variable: SavedVariable, contents: Contents, here: set[str]) ->
 
 def _state(variable: SavedVariable, contents: Contents, here: set[str]) -> Cell:
     if variable.status == "skipped":
-        return Cell("not saved", "error", variable.note)
+        return Cell("not saved" if contents.kind == "snapshot" else "damaged", "error", variable.note)
     if variable.status == "import":
         return Cell(variable.note)
     replaces = "would replace yours" if variable.name in here else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import pickle
 import re
 import threading
 from collections.abc import Callable
@@ -201,6 +202,10 @@ def test_files_that_are_none_are_told(tab: DumpTab, tmp_path: Path) -> None:
     (tmp_path / "a.pkl").write_text("nonsense")
     tab.files.file.text.value = str(tmp_path / "a.pkl")
     assert "is damaged" in tab.files.jobs.message.value or "cut short" in tab.files.jobs.message.value
+    (tmp_path / "log.pkl").write_bytes(pickle.dumps(1) + pickle.dumps([1, 2])[:-3])
+    tab.files.file.text.value = str(tmp_path / "log.pkl")
+    assert "damaged" in tab.files.contents_table.value
+    assert tab.files.chosen.value == ("log",)
     tab.files.file.text.value = str(tmp_path / "missing.pkl")
     assert "does not exist" in tab.files.jobs.message.value
     tab.files.delete_button.click()
